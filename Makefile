@@ -1,0 +1,47 @@
+# `make help` lists the targets.
+.DEFAULT_GOAL := help
+.PHONY: help run dev-distributed deps test fmt lint doc openapi bench-layout
+
+SERVICES := scripts/services.py
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
+
+run: toolchain ## Build and start the service in development mode (data under data/)
+	cargo run --quiet --bin task-service -- --dev
+
+dev-distributed: toolchain deps ## PostgreSQL, NATS and two instances on 8211 and 8212, data kept under .dev/
+	cargo build --quiet --bin task-service
+	$(SERVICES) --keep .dev -- scripts/dev-distributed.py "$$(cargo metadata --format-version 1 --no-deps | python3 -c 'import json,sys; print(json.load(sys.stdin)["target_directory"])')/debug/task-service"
+
+deps: ## Install what the tests need and this machine lacks (Debian)
+	@scripts/deps.sh
+
+test: toolchain deps ## Run every test on both engines
+	@if cargo nextest --version >/dev/null 2>&1; then \
+		$(SERVICES) -- cargo nextest run --workspace; \
+	else \
+		$(SERVICES) -- cargo test --workspace; \
+	fi
+
+fmt: ## Format the code
+	cargo fmt --all
+
+lint: toolchain ## Check format and lints
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+doc: ## Build the code's documentation
+	cargo doc --workspace --no-deps
+
+openapi: ## Write docs/openapi.json
+	cargo run --quiet --bin task-service -- openapi > docs/openapi.json
+
+bench-layout: deps ## Measure the table layouts of docs/decisions/0002 (about half an hour)
+	POSTGRES_SETTINGS="fsync=on synchronous_commit=on full_page_writes=on shared_buffers=1GB max_wal_size=4GB" \
+		$(SERVICES) -- sh -c 'bench/layout/run.sh load && bench/layout/run.sh'
+
+.PHONY: toolchain
+toolchain:
+	@command -v cargo >/dev/null || { echo "cargo was not found: install Rust from your distribution or rustup" >&2; exit 1; }
+	@command -v cc >/dev/null || { echo "no C compiler was found (SQLite is built from source): apt-get install gcc libc6-dev" >&2; exit 1; }
