@@ -1,0 +1,162 @@
+//! What a decision produces, and the builder that the decisions share.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::event::status_changed_data;
+use crate::{
+    Actor, Demand, Event, EventType, Execution, HistoryEntry, LeaseLost, LeaseToken, LevelLimits, Task, TaskStatus,
+};
+
+/// Where new ids and tokens come from; a test hands in a counter.
+pub trait IdSource: Sync {
+    /// A time-ordered id (UUIDv7) for events, runs and executions.
+    fn id(&self) -> Uuid;
+    /// 128 random bits that nobody can guess.
+    fn secret(&self) -> Uuid;
+}
+
+/// When, by whom, and with which ids a decision is taken.
+pub struct Moment<'a> {
+    /// The store's clock.
+    pub now: DateTime<Utc>,
+    pub actor: Actor,
+    pub ids: &'a dyn IdSource,
+}
+
+/// What must still hold of the lease when the change is saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeaseGuard {
+    /// Nothing: the change fences whoever holds it.
+    Any,
+    /// This token is current and its lease has not run out.
+    Held(LeaseToken),
+    /// This token is current and its lease has run out.
+    Expired(LeaseToken),
+}
+
+/// Everything one accepted command changes. Saved whole, in one transaction, or not at all.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// The task after the command, its current attempt included.
+    pub task: Task,
+    /// `event_seq` before the command; the save is refused as stale when it has moved. 0 = a new task.
+    pub expected_seq: i64,
+    pub lease: LeaseGuard,
+    /// Whether anything beside status, run and lease changed.
+    pub definition_changed: bool,
+    /// The attempt that reached its outcome by this command.
+    pub finished: Option<Execution>,
+    pub history: HistoryEntry,
+    pub events: Vec<Event>,
+    pub demand: Demand,
+    /// The owner's limits; `None` = not under limits. Set by the service, which knows the level.
+    pub limits: Option<LevelLimits>,
+}
+
+/// The rule that a command broke. Nothing changes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    #[error("Cannot {action} a task that is {from}")]
+    InvalidTransition { action: &'static str, from: TaskStatus, to: Option<TaskStatus> },
+    #[error("The lease is not held any more: {0}")]
+    LeaseLost(LeaseLost),
+    /// A value that cannot stand; `field` is its path in the body.
+    #[error("{field}: {message}")]
+    Invalid { field: &'static str, message: String },
+    /// The command has nothing to do (a repeat); the task stands as it is.
+    #[error("nothing to change")]
+    Unchanged,
+}
+
+/// A change in the making.
+pub(super) struct Draft<'a> {
+    pub(super) moment: &'a Moment<'a>,
+    pub(super) task: Task,
+    before: TaskStatus,
+    expected_seq: i64,
+    events: Vec<Event>,
+    pub(super) lease: LeaseGuard,
+    pub(super) definition_changed: bool,
+    pub(super) finished: Option<Execution>,
+    pub(super) demand: Demand,
+    pub(super) reason: Option<String>,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn of(task: &Task, moment: &'a Moment<'a>) -> Self {
+        Self {
+            moment,
+            task: task.clone(),
+            before: task.status,
+            expected_seq: task.event_seq,
+            events: Vec::new(),
+            lease: LeaseGuard::Any,
+            definition_changed: false,
+            finished: None,
+            demand: Demand::default(),
+            reason: None,
+        }
+    }
+
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        self.moment.now
+    }
+
+    /// Appends an event with the task's next `seq`.
+    pub(super) fn emit(&mut self, event_type: EventType, data: Value) {
+        self.task.event_seq += 1;
+        let event = Event::new(&self.task, event_type, self.moment.ids.id(), self.task.event_seq, self.now(), data);
+        self.events.push(event);
+    }
+
+    /// Closes the change of an existing task: status event, history, upkeep.
+    pub(super) fn finish(mut self, action: &'static str) -> Change {
+        let execution_id = self.finished.as_ref().or(self.task.current.as_ref()).map(|e| e.execution_id);
+        if self.task.status != self.before {
+            let data = status_changed_data(self.before, self.task.status, execution_id, self.reason.as_deref());
+            self.emit(EventType::StatusChanged, data);
+        }
+        if self.task.event_seq == self.expected_seq {
+            // Every accepted command moves `event_seq`, because that is what guards the save.
+            self.emit(EventType::Updated, serde_json::json!({"updated_fields": []}));
+        }
+        let before = self.before;
+        self.close(action, Some(before), execution_id)
+    }
+
+    /// Closes the creation of a task.
+    pub(super) fn finish_created(mut self, action: &'static str) -> Change {
+        let data = crate::event::created_data(&self.task);
+        self.emit(EventType::Created, data);
+        let execution_id = self.task.current.as_ref().map(|e| e.execution_id);
+        self.close(action, None, execution_id)
+    }
+
+    fn close(mut self, action: &'static str, from: Option<TaskStatus>, execution_id: Option<Uuid>) -> Change {
+        self.task.updated_at = self.now();
+        let history = HistoryEntry {
+            tenant_id: self.task.tenant_id.clone(),
+            task_id: self.task.task_id.clone(),
+            action: action.to_owned(),
+            actor: self.moment.actor.to_string(),
+            from_status: from,
+            to_status: self.task.status,
+            reason: self.reason,
+            execution_id,
+            occurred_at: self.moment.now,
+        };
+        Change {
+            task: self.task,
+            expected_seq: self.expected_seq,
+            lease: self.lease,
+            definition_changed: self.definition_changed,
+            finished: self.finished,
+            history,
+            events: self.events,
+            demand: self.demand,
+            limits: None,
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The decisions: given a task, a command and the moment, the change to save, or the rule it breaks.
+//!
+//! Deliberately absent: reading or writing anything. A [`Change`] is everything that one command
+//! does: the service hands it to the store, which saves it in one transaction or not at all.
+
+mod change;
+mod create;
+mod lease;
+mod owner;
+mod run;
+mod run_end;
+mod schedule;
+
+pub use change::{Change, IdSource, LeaseGuard, Moment, Rejection};
+pub use create::{NewTask, create, retry_as_new};
+pub use lease::{check_lease, lost_reason};
+pub use owner::{cancel, delete, pause, resume, set_status, update};
+pub use run::{Claimer, claim, execute, unblock};
+pub use run_end::{Failure, Report, complete, deadline, fail, lease_lost, release};
+pub use schedule::{due, remind, skip_due_until};

@@ -1,0 +1,36 @@
+//! Types, rules and decisions of the task service.
+//!
+//! Deliberately absent: I/O, async, clocks, randomness, HTTP words, SQL. The time, the actor and
+//! the source of ids are arguments, so every rule is tested by calling a function.
+
+pub mod decide;
+mod enums;
+mod event;
+mod execution;
+mod history;
+mod ids;
+mod lease;
+mod limits;
+mod priority;
+mod retry;
+pub mod schedule;
+mod task;
+mod text_enum;
+pub mod types;
+
+pub use enums::{ExecutionStatus, Handler, Origin, TaskStatus, TriggerType};
+pub use event::{Event, EventType};
+pub use execution::Execution;
+pub use history::{Actor, HistoryEntry};
+pub use ids::{IdProblem, TaskId, TenantId, UserId};
+pub use lease::{
+    DEFAULT_LEASE_SECONDS, Lease, LeaseLost, LeaseToken, MAX_LEASE_SECONDS, MAX_LOST_LEASES, MIN_LEASE_SECONDS,
+};
+pub use limits::{Demand, LevelLimits, LimitExceeded, LimitType, Limits, SubscriptionLevel, Usage};
+pub use priority::Priority;
+pub use retry::{Backoff, RetryPolicy};
+pub use schedule::Schedule;
+pub use task::{Task, TaskPatch};
+
+/// A JSON object: `config`, `metadata`, progress data and the like.
+pub type JsonObject = serde_json::Map<String, serde_json::Value>;

@@ -1,0 +1,114 @@
+//! The task: what is to be done, for whom.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use crate::{
+    Execution, Handler, JsonObject, Origin, Priority, RetryPolicy, Schedule, TaskId, TaskStatus, TenantId, UserId,
+};
+
+/// A task with its current attempt. Everything a decision needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Task {
+    /// Per database; 0 until the store assigned it.
+    pub id: i64,
+    pub tenant_id: TenantId,
+    pub task_id: TaskId,
+    /// The owner; none for a key's own work.
+    pub user_id: Option<UserId>,
+    pub origin: Origin,
+    pub handler: Handler,
+
+    pub name: String,
+    pub description: Option<String>,
+    pub task_type: String,
+    pub config: JsonObject,
+    pub metadata: Option<JsonObject>,
+    pub tags: Vec<String>,
+    pub labels: BTreeMap<String, String>,
+    /// What an older API needs and the model has no field for.
+    pub attributes: JsonObject,
+    pub priority: Priority,
+
+    pub schedule: Option<Schedule>,
+    pub next_run_time: Option<DateTime<Utc>>,
+    /// Runs that the schedule started: what `max_runs` counts.
+    pub schedule_runs: i64,
+    pub due_date: Option<DateTime<Utc>>,
+    pub reminder_time: Option<DateTime<Utc>>,
+    /// When the owner was reminded; once.
+    pub reminded_at: Option<DateTime<Utc>>,
+    /// Deadline of a run, counted from when it was queued.
+    pub timeout_seconds: Option<i64>,
+    pub depends_on: Vec<TaskId>,
+    pub retry: RetryPolicy,
+    /// Root of the chain of retries this task is part of.
+    pub original_task_id: Option<TaskId>,
+    pub retry_count: i32,
+    pub credits_per_run: f64,
+    pub total_credits_consumed: f64,
+
+    pub status: TaskStatus,
+    /// Where the task goes when its run ends; `None` = where the outcome says.
+    pub return_to: Option<TaskStatus>,
+    /// Result of the last successful run. Lists leave it out.
+    pub last_result: Option<Value>,
+    /// Error of the last run, none after a success.
+    pub last_error: Option<String>,
+    pub last_run_time: Option<DateTime<Utc>>,
+    pub last_success_time: Option<DateTime<Utc>>,
+    /// Ended runs (not attempts).
+    pub run_count: i64,
+    pub success_count: i64,
+    pub failure_count: i64,
+    pub completed_at: Option<DateTime<Utc>>,
+
+    /// Owner-visible edits: the ETag.
+    pub version: i64,
+    /// Number of the newest event; every accepted command raises it, so it guards every save.
+    pub event_seq: i64,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+    pub deleted_at: Option<DateTime<Utc>>,
+
+    /// The attempt that is queued, held back or running.
+    pub current: Option<Execution>,
+}
+
+impl Task {
+    pub fn is_completed(&self) -> bool {
+        self.status == TaskStatus::Completed
+    }
+
+    /// Counts against the owner's `active_tasks`.
+    pub fn is_active(&self) -> bool {
+        self.deleted_at.is_none() && !self.status.is_terminal()
+    }
+
+    /// Who takes turns with whom when workers claim: the user, or all work without one.
+    pub fn owner(&self) -> &str {
+        self.user_id.as_ref().map_or("", UserId::as_str)
+    }
+}
+
+/// An owner's edit: outer `None` leaves a field alone, inner `None` clears it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TaskPatch {
+    pub name: Option<String>,
+    pub description: Option<Option<String>>,
+    pub config: Option<JsonObject>,
+    pub metadata: Option<Option<JsonObject>>,
+    pub tags: Option<Vec<String>>,
+    pub labels: Option<BTreeMap<String, String>>,
+    pub priority: Option<Priority>,
+    pub schedule: Option<Option<Schedule>>,
+    pub next_run_time: Option<Option<DateTime<Utc>>>,
+    pub due_date: Option<Option<DateTime<Utc>>>,
+    pub reminder_time: Option<Option<DateTime<Utc>>>,
+    pub timeout_seconds: Option<Option<i64>>,
+    pub retry: Option<RetryPolicy>,
+    pub credits_per_run: Option<f64>,
+    pub status: Option<TaskStatus>,
+}
