@@ -1,0 +1,95 @@
+//! The store of executions: claims, leases, and what time makes of them.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Duration, Utc};
+use task_domain::{Execution, ExecutionStatus, Handler, LeaseToken, Task, TaskId, TenantId};
+use uuid::Uuid;
+
+use crate::{Loaded, StoreResult};
+
+/// What a worker asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimRequest {
+    /// `None`: any tenant (our own executors).
+    pub tenant_id: Option<TenantId>,
+    pub handler: Handler,
+    /// At least one; a type the worker does not name is never given to it.
+    pub task_types: Vec<String>,
+    pub worker_id: String,
+    /// 1–100.
+    pub max_tasks: i64,
+    pub lease_seconds: i64,
+}
+
+/// A renewed lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heartbeat {
+    pub expires_at: DateTime<Utc>,
+    /// What is left of it by the store's clock.
+    pub expires_in: Duration,
+}
+
+/// Which executions of a task a list wants, newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecutionQuery {
+    pub tenant_id: TenantId,
+    pub task_id: TaskId,
+    pub status: Option<ExecutionStatus>,
+    pub limit: i64,
+    pub offset: i64,
+}
+
+/// Claims, heartbeats and reads of executions.
+#[cfg_attr(feature = "mock", mockall::automock)]
+#[async_trait]
+pub trait ExecutionStore: Send + Sync {
+    /// Leases up to `max_tasks` queued executions, each under a fresh random token, and returns
+    /// their tasks with the lease in `current`. Order: priority; then turn; then id. MUST never
+    /// give one execution to two claimers, nor more than asked, and writes history and events as
+    /// [`task_domain::decide::claim`] says.
+    async fn claim(&self, request: &ClaimRequest) -> StoreResult<Vec<Task>>;
+
+    /// Extends the lease to `lease_seconds` from now, or by its current length when `None`. `None`
+    /// (and nothing changed) unless `token` is current and has not run out, by the store's clock.
+    async fn heartbeat(
+        &self,
+        tenant_id: &TenantId,
+        task_id: &TaskId,
+        token: LeaseToken,
+        lease_seconds: Option<i64>,
+    ) -> StoreResult<Option<Heartbeat>>;
+
+    /// One execution, active or finished, of a task that is not deleted.
+    async fn find_execution(&self, tenant_id: &TenantId, execution_id: Uuid) -> StoreResult<Option<Execution>>;
+
+    /// The finished execution that held `token`, if any: tells why a token is not current, of a
+    /// deleted task too.
+    async fn find_ended_by_token(
+        &self,
+        tenant_id: &TenantId,
+        task_id: &TaskId,
+        token: LeaseToken,
+    ) -> StoreResult<Option<Execution>>;
+
+    /// The executions of one task, the active one included, newest first.
+    async fn list_executions(&self, query: &ExecutionQuery) -> StoreResult<Vec<Execution>>;
+}
+
+/// What the store's clock has made due. Each method reads at most `limit` rows, oldest first; the
+/// decision is saved by [`crate::TaskStore::save`], whose guard re-checks it.
+#[cfg_attr(feature = "mock", mockall::automock)]
+#[async_trait]
+pub trait TimedStore: Send + Sync {
+    /// Scheduled tasks whose `next_run_time` has come.
+    async fn due_tasks(&self, limit: i64) -> StoreResult<Vec<Loaded>>;
+
+    /// Running tasks whose lease has run out.
+    async fn expired_leases(&self, limit: i64) -> StoreResult<Vec<Loaded>>;
+
+    /// Tasks whose run has passed its `timeout_at`.
+    async fn past_deadline(&self, limit: i64) -> StoreResult<Vec<Loaded>>;
+
+    /// Makes queued executions claimable whose `run_at` has come (a backoff or a delay is over);
+    /// how many.
+    async fn release_delayed(&self, limit: i64) -> StoreResult<u64>;
+}
