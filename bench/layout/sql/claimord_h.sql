@@ -1,0 +1,13 @@
+\set t :client_id % :types
+WITH picked AS MATERIALIZED (
+  SELECT id AS id, priority, turn FROM hot.task_states WHERE tenant_id = 'default' AND handler = :handler::text AND task_type = 'type-' || :t::text AND claimable ORDER BY priority, turn, id LIMIT :n FOR UPDATE SKIP LOCKED
+), claimed AS (UPDATE hot.task_states SET status = 'running', claimable = false, lease_token = gen_random_uuid(), lease_expires_at = now() + interval '60 seconds', worker_id = 'worker-1', attempt = attempt + 1,
+    started_at = now(), event_seq = event_seq + 1
+  WHERE tenant_id = 'default' AND id = ANY (ARRAY(SELECT id FROM picked)) RETURNING *),
+hist AS (INSERT INTO hot.task_history (tenant_id, task_row, event_seq, actor, from_status, to_status, execution_id)
+    SELECT tenant_id, id, event_seq - 0, 'worker', 'queued', status, execution_id FROM claimed),
+evts AS (INSERT INTO hot.outbox_events (tenant_id, task_row, seq, event_id, event_type, payload)
+    SELECT tenant_id, id, event_seq - 0, public.uid7(), 'task.status_changed', public.payload(id::text, user_id, status) FROM claimed)
+SELECT coalesce(c.id, 0) AS id, c.lease_token AS token, c.execution_id AS exec, d.name, d.config::text AS config
+FROM (VALUES (1)) one LEFT JOIN claimed c ON true LEFT JOIN hot.user_tasks d ON d.tenant_id = 'default' AND d.id = c.id
+\gset c_

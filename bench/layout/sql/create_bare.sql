@@ -1,0 +1,1 @@
+INSERT INTO bare.q (status, priority, run_at) VALUES ('queued', 5, now());
