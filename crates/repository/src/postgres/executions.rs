@@ -1,0 +1,108 @@
+//! Leases and reads of executions.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::RunQueryDsl;
+use serde_json::Value;
+use task_domain::{Execution, ExecutionStatus, LeaseToken, Task, TaskId, TenantId};
+use task_protocols::{ClaimRequest, ExecutionQuery, ExecutionStore, Heartbeat, StoreResult};
+use uuid::Uuid;
+
+use super::schema::{task_executions, user_tasks};
+use super::statement::{Sql, Statement};
+use super::{PostgresEngine, claim, errors};
+use crate::columns::Json;
+use crate::rows::ExecutionRow;
+
+#[async_trait]
+impl ExecutionStore for PostgresEngine {
+    async fn claim(&self, request: &ClaimRequest) -> StoreResult<Vec<Task>> {
+        claim::claim(self, request).await
+    }
+
+    async fn heartbeat(
+        &self,
+        tenant_id: &TenantId,
+        task_id: &TaskId,
+        token: LeaseToken,
+        lease_seconds: Option<i64>,
+    ) -> StoreResult<Option<Heartbeat>> {
+        let mut connection = self.pools.main().await?;
+        let renewed: Option<(DateTime<Utc>, DateTime<Utc>)> = Sql(include_str!("sql/heartbeat.sql"))
+            .bind::<Text, _>(tenant_id.as_str())
+            .bind::<Text, _>(task_id.as_str())
+            .bind::<SqlUuid, _>(token.as_uuid())
+            .bind::<Nullable<BigInt>, _>(lease_seconds)
+            .reading::<(Timestamptz, Timestamptz)>()
+            .get_result(&mut connection)
+            .await
+            .optional()
+            .map_err(errors::failed)?;
+        Ok(renewed.map(|(expires_at, now)| heartbeat(expires_at, now)))
+    }
+
+    async fn find_execution(&self, tenant_id: &TenantId, execution_id: Uuid) -> StoreResult<Option<Execution>> {
+        let mut connection = self.pools.main().await?;
+        let found: Option<(String, ExecutionRow)> = Sql(include_str!("sql/find_execution.sql"))
+            .bind::<Text, _>(tenant_id.as_str())
+            .bind::<SqlUuid, _>(execution_id)
+            .reading::<(Text, task_executions::SqlType)>()
+            .get_result(&mut connection)
+            .await
+            .optional()
+            .map_err(errors::failed)?;
+        Ok(found.map(|(task_id, row)| execution(row, TaskId::from_stored(task_id))))
+    }
+
+    async fn find_ended_by_token(
+        &self,
+        tenant_id: &TenantId,
+        task_id: &TaskId,
+        token: LeaseToken,
+    ) -> StoreResult<Option<Execution>> {
+        let same_task =
+            task_executions::tenant_id.eq(user_tasks::tenant_id).and(task_executions::task_id.eq(user_tasks::id));
+        let mut connection = self.pools.main().await?;
+        let row: Option<ExecutionRow> = user_tasks::table
+            .inner_join(task_executions::table.on(same_task))
+            .filter(user_tasks::tenant_id.eq(tenant_id.as_str()))
+            .filter(user_tasks::task_id.eq(task_id.as_str()))
+            .filter(task_executions::lease_token.eq(token.as_uuid()))
+            .order(task_executions::id.desc())
+            .select(task_executions::all_columns)
+            .first(&mut connection)
+            .await
+            .optional()
+            .map_err(errors::failed)?;
+        Ok(row.map(|row| execution(row, task_id.clone())))
+    }
+
+    async fn list_executions(&self, query: &ExecutionQuery) -> StoreResult<Vec<Execution>> {
+        let mut connection = self.pools.main().await?;
+        let rows: Vec<ExecutionRow> = Sql(include_str!("sql/list_executions.sql"))
+            .bind::<Text, _>(query.tenant_id.as_str())
+            .bind::<Text, _>(query.task_id.as_str())
+            .bind::<Nullable<Text>, _>(query.status.map(ExecutionStatus::as_str))
+            .bind::<BigInt, _>(query.limit)
+            .bind::<BigInt, _>(query.offset)
+            .reading::<task_executions::SqlType>()
+            .load(&mut connection)
+            .await
+            .map_err(errors::failed)?;
+        Ok(rows.into_iter().map(|row| execution(row, query.task_id.clone())).collect())
+    }
+}
+
+pub(super) fn heartbeat(expires_at: DateTime<Utc>, now: DateTime<Utc>) -> Heartbeat {
+    Heartbeat { expires_at, expires_in: expires_at - now }
+}
+
+/// A completed attempt always has a result; SQL keeps a JSON null as NULL.
+fn execution(mut row: ExecutionRow, task_id: TaskId) -> Execution {
+    if row.status.0 == ExecutionStatus::Completed && row.result.is_none() {
+        row.result = Some(Json(Value::Null));
+    }
+    row.into_execution(task_id)
+}

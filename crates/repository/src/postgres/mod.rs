@@ -1,0 +1,67 @@
+//! The PostgreSQL engine: every store on one database, whose clock decides leases and schedules.
+//!
+//! Reads are typed diesel; what must be one guarded statement is a file in `sql/`. A save is one
+//! statement outside a transaction block, so a lost race costs nothing and no lock is held while
+//! the network is waited for.
+//!
+//! Deliberately absent: business rules (decided in the domain), TLS to the server, LISTEN/NOTIFY
+//! (hints travel elsewhere), and repeating a failed statement: only a caller knows what is safe to repeat.
+
+mod claim;
+mod clock;
+mod config;
+mod errors;
+mod executions;
+mod migrate;
+mod outbox;
+mod pool;
+mod progress;
+mod relay_lock;
+mod save;
+// A schema lists whole tables; the history is only written by SQL files.
+#[allow(dead_code)]
+pub(crate) mod schema;
+mod statement;
+mod tasks;
+mod timed;
+mod usage;
+mod watermark;
+
+use tokio::runtime::Handle;
+
+pub use config::{ConnectError, PostgresConfig};
+pub use migrate::MigrateError;
+
+use clock::DatabaseClock;
+use pool::Pools;
+use watermark::Watermark;
+
+/// The stores on PostgreSQL. Share it behind an `Arc`, one per process.
+pub struct PostgresEngine {
+    pools: Pools,
+    clock: DatabaseClock,
+    watermark: Watermark,
+}
+
+impl PostgresEngine {
+    /// Checks the configuration; connects only when a connection is first needed. `runtime` MUST
+    /// be a multi-thread runtime that lives as long as the process: it drives the connections,
+    /// whichever runtime uses them.
+    pub fn connect(config: PostgresConfig, runtime: Handle) -> Result<Self, ConnectError> {
+        Ok(Self {
+            pools: Pools::new(config, runtime)?,
+            clock: DatabaseClock::default(),
+            watermark: Watermark::default(),
+        })
+    }
+
+    /// Brings the schema up to date. Several instances may start at once: they take turns.
+    pub async fn migrate(&self) -> Result<(), MigrateError> {
+        migrate::run(&self.pools).await
+    }
+
+    /// Whether the schema is up to date. Writes nothing.
+    pub async fn is_current(&self) -> Result<bool, MigrateError> {
+        migrate::is_current(&self.pools).await
+    }
+}

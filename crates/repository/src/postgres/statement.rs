@@ -1,0 +1,90 @@
+//! Hand-written statements that are prepared once, bound by type and read by position.
+//!
+//! diesel's own `sql_query` marks its statements as unfit for the cache of prepared statements: each
+//! call would be parsed and planned anew, which costs the server more than running it.
+
+use std::marker::PhantomData;
+
+use diesel::QueryResult;
+use diesel::pg::Pg;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::serialize::ToSql;
+use diesel::sql_types::HasSqlType;
+
+/// The text of a statement, with its parameters as `$1`, `$2`… in it.
+pub(super) struct Sql(pub(super) &'static str);
+
+/// A statement with one more parameter.
+pub(super) struct Bound<Q, V, ST> {
+    before: Q,
+    value: V,
+    sql_type: PhantomData<fn() -> ST>,
+}
+
+/// A statement whose rows have the columns `ST`, in this order. One that selects `table.*` relies on
+/// `schema.rs` naming the columns in the order in which the migrations made them.
+pub(super) struct Reading<Q, ST> {
+    statement: Q,
+    columns: PhantomData<fn() -> ST>,
+}
+
+/// What is added to a statement, in the order of its parameters.
+pub(super) trait Statement: Sized {
+    fn bind<ST, V>(self, value: V) -> Bound<Self, V, ST> {
+        Bound { before: self, value, sql_type: PhantomData }
+    }
+
+    fn reading<ST>(self) -> Reading<Self, ST> {
+        Reading { statement: self, columns: PhantomData }
+    }
+}
+
+impl Statement for Sql {}
+impl<Q, V, ST> Statement for Bound<Q, V, ST> {}
+
+impl QueryFragment<Pg> for Sql {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql(self.0);
+        // diesel writes the name of each parameter where it takes the value: into this comment.
+        out.push_sql("\n-- ");
+        Ok(())
+    }
+}
+
+impl<Q, V, ST> QueryFragment<Pg> for Bound<Q, V, ST>
+where
+    Q: QueryFragment<Pg>,
+    V: ToSql<ST, Pg>,
+    Pg: HasSqlType<ST>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        self.before.walk_ast(out.reborrow())?;
+        out.push_bind_param(&self.value)
+    }
+}
+
+impl<Q: QueryFragment<Pg>, ST> QueryFragment<Pg> for Reading<Q, ST> {
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        self.statement.walk_ast(out)
+    }
+}
+
+// The cache finds these by their text.
+impl QueryId for Sql {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<Q, V, ST> QueryId for Bound<Q, V, ST> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<Q, ST> QueryId for Reading<Q, ST> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<Q, ST> Query for Reading<Q, ST> {
+    type SqlType = ST;
+}

@@ -1,0 +1,124 @@
+//! Reading tasks.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use diesel::dsl::auto_type;
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use serde_json::Value;
+use task_domain::decide::Change;
+use task_domain::{Task, TaskId, TenantId};
+use task_protocols::{Loaded, SaveOutcome, StoreError, StoreResult, TaskFilter, TaskPage, TaskStore};
+
+use super::clock::clock_timestamp;
+use super::schema::{task_executions, task_states, user_tasks};
+use super::{PostgresEngine, errors, save};
+use crate::columns::{Json, Stamp};
+use crate::rows::{StateRow, TaskRow, task_from_rows};
+
+/// A task with its state, the result of its last successful attempt, and the clock.
+pub(super) type LoadedRow = (TaskRow, StateRow, Option<Json<Value>>, Stamp);
+
+/// Live tasks; select [`columns`] of it for a [`LoadedRow`].
+#[auto_type(no_type_alias)]
+pub(super) fn live_tasks() -> _ {
+    let same_task = task_states::tenant_id.eq(user_tasks::tenant_id).and(task_states::id.eq(user_tasks::id));
+    user_tasks::table.inner_join(task_states::table.on(same_task)).filter(user_tasks::deleted_at.is_null())
+}
+
+#[auto_type(no_type_alias)]
+pub(super) fn columns() -> _ {
+    let task: <user_tasks::table as Table>::AllColumns = user_tasks::all_columns;
+    let state: <task_states::table as Table>::AllColumns = task_states::all_columns;
+    // A subquery, because of a join the planner may take only a part of the key for the index and
+    // read every execution of the task.
+    let last_result = task_executions::table
+        .filter(task_executions::tenant_id.eq(task_states::tenant_id))
+        .filter(task_executions::task_id.eq(task_states::id))
+        .filter(task_executions::id.nullable().eq(task_states::last_result_execution))
+        .select(task_executions::result)
+        .single_value();
+    (task, state, last_result, clock_timestamp())
+}
+
+pub(super) fn loaded((task, state, result, now): LoadedRow) -> StoreResult<Loaded> {
+    // A successful attempt always has a result; SQL keeps a JSON null as NULL.
+    let last_result = state.last_result_execution.map(|_| result.map_or(Value::Null, |json| json.0));
+    Ok(Loaded { task: task_of(task, state, last_result)?, now: now.0 })
+}
+
+pub(super) fn task_of(task: TaskRow, state: StateRow, last_result: Option<Value>) -> StoreResult<Task> {
+    task_from_rows(task, state, last_result).map_err(StoreError::internal)
+}
+
+#[async_trait]
+impl TaskStore for PostgresEngine {
+    async fn now(&self) -> StoreResult<DateTime<Utc>> {
+        self.clock.now(&self.pools).await
+    }
+
+    async fn find(&self, tenant_id: &TenantId, task_id: &TaskId) -> StoreResult<Option<Loaded>> {
+        let mut connection = self.pools.main().await?;
+        let row: Option<LoadedRow> = live_tasks()
+            .filter(user_tasks::tenant_id.eq(tenant_id.as_str()))
+            .filter(user_tasks::task_id.eq(task_id.as_str()))
+            .select(columns())
+            // Not `first`: a LIMIT that is a parameter makes the server plan the statement at every call.
+            .get_result(&mut connection)
+            .await
+            .optional()
+            .map_err(errors::failed)?;
+        row.map(loaded).transpose()
+    }
+
+    async fn list(&self, filter: &TaskFilter) -> StoreResult<TaskPage> {
+        let same_task = task_states::tenant_id.eq(user_tasks::tenant_id).and(task_states::id.eq(user_tasks::id));
+        let mut query = user_tasks::table
+            .inner_join(task_states::table.on(same_task))
+            .filter(user_tasks::tenant_id.eq(filter.tenant_id.as_str()))
+            .filter(user_tasks::deleted_at.is_null())
+            .select((user_tasks::all_columns, task_states::all_columns))
+            .order(user_tasks::id.desc())
+            .offset(filter.offset)
+            // One more than wanted tells whether more follow.
+            .limit(filter.limit.saturating_add(1))
+            .into_boxed();
+        if let Some(user_id) = &filter.user_id {
+            query = query.filter(user_tasks::user_id.eq(user_id.as_str()));
+        }
+        if let Some(origin) = filter.origin {
+            query = query.filter(user_tasks::origin.eq(origin.as_str()));
+        }
+        if let Some(status) = filter.status {
+            query = query.filter(task_states::status.eq(status.as_str()));
+        }
+        if let Some(task_type) = &filter.task_type {
+            query = query.filter(user_tasks::task_type.eq(task_type));
+        }
+        if let Some(priority) = filter.priority {
+            query = query.filter(user_tasks::priority.eq(priority.number()));
+        }
+        if let Some(before) = filter.before_id {
+            query = query.filter(user_tasks::id.lt(before));
+        }
+        let mut connection = self.pools.main().await?;
+        let rows: Vec<(TaskRow, StateRow)> = query.load(&mut connection).await.map_err(errors::failed)?;
+        let wanted = usize::try_from(filter.limit).unwrap_or(0);
+        let more = rows.len() > wanted;
+        let tasks = rows
+            .into_iter()
+            .take(wanted)
+            .map(|(task, state)| task_of(task, state, None))
+            .collect::<StoreResult<_>>()?;
+        Ok(TaskPage { tasks, more })
+    }
+
+    async fn save(&self, change: &Change) -> StoreResult<SaveOutcome> {
+        let outcome = save::save(&self.pools, change).await?;
+        if matches!(outcome, SaveOutcome::Saved { .. }) {
+            // Not before the commit: a claim in between would lift the mark over the row again.
+            self.watermark.queued(&change.task);
+        }
+        Ok(outcome)
+    }
+}

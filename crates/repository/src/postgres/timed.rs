@@ -1,0 +1,66 @@
+//! What time makes due. `now()` is the start of the statement, which an index can be searched for;
+//! `clock_timestamp()`, which every save's guard asks again, cannot.
+
+use async_trait::async_trait;
+use diesel::dsl::now;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, SmallInt, Text};
+use diesel_async::RunQueryDsl;
+use task_domain::{Handler, TaskStatus};
+use task_protocols::{Loaded, StoreResult, TimedStore};
+
+use super::schema::task_states;
+use super::statement::{Sql, Statement};
+use super::tasks::{LoadedRow, columns, live_tasks, loaded};
+use super::{PostgresEngine, errors};
+use crate::columns::Word;
+
+type ReleasedSql = (Text, Text, Text, SmallInt, BigInt);
+
+#[async_trait]
+impl TimedStore for PostgresEngine {
+    async fn due_tasks(&self, limit: i64) -> StoreResult<Vec<Loaded>> {
+        let query = live_tasks()
+            .filter(task_states::status.eq(TaskStatus::Scheduled.as_str()))
+            .filter(task_states::next_run_time.le(now))
+            .order(task_states::next_run_time)
+            .limit(limit);
+        let mut connection = self.pools.main().await?;
+        all(query.select(columns()).load(&mut connection).await)
+    }
+
+    async fn expired_leases(&self, limit: i64) -> StoreResult<Vec<Loaded>> {
+        // A paused task may still have a run that is finishing, so the lease decides, not the status.
+        let query = live_tasks()
+            .filter(task_states::lease_token.is_not_null())
+            .filter(task_states::lease_expires_at.le(now))
+            .order(task_states::lease_expires_at)
+            .limit(limit);
+        let mut connection = self.pools.main().await?;
+        all(query.select(columns()).load(&mut connection).await)
+    }
+
+    async fn past_deadline(&self, limit: i64) -> StoreResult<Vec<Loaded>> {
+        let query = live_tasks().filter(task_states::timeout_at.le(now)).order(task_states::timeout_at).limit(limit);
+        let mut connection = self.pools.main().await?;
+        all(query.select(columns()).load(&mut connection).await)
+    }
+
+    async fn release_delayed(&self, limit: i64) -> StoreResult<u64> {
+        let mut connection = self.pools.main().await?;
+        let released: Vec<(String, Word<Handler>, String, i16, i64)> = Sql(include_str!("sql/release_delayed.sql"))
+            .bind::<BigInt, _>(limit)
+            .reading::<ReleasedSql>()
+            .load(&mut connection)
+            .await
+            .map_err(errors::failed)?;
+        for (tenant_id, handler, task_type, priority, turn) in &released {
+            self.watermark.lower(handler.0, tenant_id, task_type, *priority, *turn);
+        }
+        Ok(u64::try_from(released.len()).unwrap_or(u64::MAX))
+    }
+}
+
+fn all(rows: QueryResult<Vec<LoadedRow>>) -> StoreResult<Vec<Loaded>> {
+    rows.map_err(errors::failed)?.into_iter().map(loaded).collect()
+}

@@ -1,0 +1,101 @@
+//! `task_history` and `outbox_events`: what every change leaves behind.
+
+use diesel::prelude::*;
+use serde::Serialize;
+use task_domain::{Event, EventType, HistoryEntry, JsonObject, Origin, TaskId, TaskStatus, TenantId, UserId};
+use task_protocols::OutboxEvent;
+
+use crate::columns::{Id, Json, Stamp, Word};
+use crate::sqlite::schema::{outbox_events, task_history};
+
+/// A row to add; its id is the table's own.
+#[derive(Debug, Clone, Insertable, Serialize)]
+#[diesel(table_name = task_history)]
+pub(crate) struct HistoryRow {
+    pub(crate) tenant_id: String,
+    /// The task's bigint id.
+    pub(crate) task_id: i64,
+    pub(crate) action: String,
+    pub(crate) actor: String,
+    pub(crate) from_status: Option<Word<TaskStatus>>,
+    pub(crate) to_status: Word<TaskStatus>,
+    pub(crate) reason: Option<String>,
+    pub(crate) execution_id: Option<Id>,
+    pub(crate) occurred_at: Stamp,
+}
+
+impl HistoryRow {
+    pub(crate) fn new(task: i64, entry: &HistoryEntry) -> Self {
+        Self {
+            tenant_id: entry.tenant_id.as_str().to_owned(),
+            task_id: task,
+            action: entry.action.clone(),
+            actor: entry.actor.clone(),
+            from_status: entry.from_status.map(Word),
+            to_status: Word(entry.to_status),
+            reason: entry.reason.clone(),
+            execution_id: entry.execution_id.map(Id),
+            occurred_at: Stamp(entry.occurred_at),
+        }
+    }
+}
+
+/// An event. Reading is by position (the columns of the table without `published_at`); the id is
+/// the table's own, so a row to add has none.
+#[derive(Debug, Clone, Queryable, Insertable, Serialize)]
+#[diesel(table_name = outbox_events)]
+pub(crate) struct OutboxRow {
+    pub(crate) tenant_id: String,
+    #[diesel(skip_insertion)]
+    #[serde(skip)]
+    pub(crate) id: i64,
+    pub(crate) event_id: Id,
+    pub(crate) event_type: Word<EventType>,
+    pub(crate) task_id: String,
+    pub(crate) user_id: Option<String>,
+    pub(crate) origin: Word<Origin>,
+    pub(crate) seq: i64,
+    pub(crate) payload: Json<JsonObject>,
+    pub(crate) occurred_at: Stamp,
+    #[diesel(skip_insertion)]
+    #[serde(skip)]
+    pub(crate) position: Option<i64>,
+}
+
+impl From<&Event> for OutboxRow {
+    fn from(event: &Event) -> Self {
+        Self {
+            tenant_id: event.tenant_id.as_str().to_owned(),
+            id: 0,
+            event_id: Id(event.event_id),
+            event_type: Word(event.event_type),
+            task_id: event.task_id.as_str().to_owned(),
+            user_id: event.user_id.as_ref().map(|id| id.as_str().to_owned()),
+            origin: Word(event.origin),
+            seq: event.seq,
+            payload: Json(event.payload.clone()),
+            occurred_at: Stamp(event.occurred_at),
+            position: None,
+        }
+    }
+}
+
+impl From<OutboxRow> for OutboxEvent {
+    fn from(row: OutboxRow) -> Self {
+        Self {
+            id: row.id,
+            position: row.position,
+            event: Event {
+                event_id: row.event_id.0,
+                event_type: row.event_type.0,
+                tenant_id: TenantId::from_stored(row.tenant_id),
+                task_id: TaskId::from_stored(row.task_id),
+                user_id: row.user_id.map(UserId::from_stored),
+                origin: row.origin.0,
+                seq: row.seq,
+                occurred_at: row.occurred_at.0,
+                payload: row.payload.0,
+            },
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The embedded engine: SQLite in the process.
+//!
+//! One writer commits in groups (`writer`), a pool of readers sees consistent snapshots
+//! (`readers`). WAL with `synchronous=FULL`: what was answered survives a power cut. Deliberately
+//! absent: sharing the file between processes; several instances need PostgreSQL.
+
+mod claim;
+mod executions;
+mod limits;
+mod outbox;
+mod progress;
+mod readers;
+mod save;
+pub(crate) mod schema;
+mod tasks;
+mod timed;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use chrono::{DateTime, Utc};
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::result::{DatabaseErrorKind, Error};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use task_protocols::{Clock, StoreError, StoreResult};
+
+use readers::Readers;
+use writer::Writer;
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
+
+/// For every connection. The page cache is 16 MiB, the memory map 256 MiB.
+const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+                       PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384; PRAGMA mmap_size = 268435456;";
+
+/// How many connections read at the same time.
+#[derive(Debug, Clone)]
+pub struct SqliteConfig {
+    pub readers: usize,
+}
+
+impl Default for SqliteConfig {
+    fn default() -> Self {
+        Self { readers: 4 }
+    }
+}
+
+/// Why the database file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("the folder {0} cannot be made; check its permissions, or name another file in DATABASE_URL")]
+    Folder(PathBuf, #[source] std::io::Error),
+    #[error("{0} cannot be opened as a SQLite database; is it one, and may this user write it?")]
+    Open(PathBuf, #[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the writer thread cannot be started")]
+    Thread(#[source] std::io::Error),
+}
+
+/// All stores on one SQLite file. Clones share it; the last one dropped closes it.
+#[derive(Clone)]
+pub struct SqliteEngine {
+    writer: Arc<Writer>,
+    readers: Arc<Readers>,
+    clock: Arc<dyn Clock>,
+    relay_locked: Arc<AtomicBool>,
+}
+
+impl SqliteEngine {
+    /// Opens or creates the file, and its folder. The schema is not touched: see [`Self::migrate`].
+    ///
+    /// # Errors
+    /// When the folder cannot be made or the file is no database.
+    pub fn open(path: &Path, clock: Arc<dyn Clock>, config: SqliteConfig) -> Result<Self, OpenError> {
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(|e| OpenError::Folder(folder.to_owned(), e))?;
+        }
+        let connect = || connect(path).map_err(|e| OpenError::Open(path.to_owned(), e));
+        let writer = Writer::start(connect()?).map_err(OpenError::Thread)?;
+        let readers = (0..config.readers.max(1)).map(|_| connect()).collect::<Result<_, _>>()?;
+        Ok(Self {
+            writer: Arc::new(writer),
+            readers: Arc::new(Readers::new(readers)),
+            clock,
+            relay_locked: Arc::default(),
+        })
+    }
+
+    /// Brings the schema up to date.
+    ///
+    /// # Errors
+    /// When a migration fails; those before it stand.
+    pub async fn migrate(&self) -> StoreResult<()> {
+        self.writer
+            .exclusive(|conn| conn.run_pending_migrations(MIGRATIONS).map(drop).map_err(StoreError::internal))
+            .await
+    }
+
+    /// Whether the schema is up to date.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn is_current(&self) -> StoreResult<bool> {
+        self.writer
+            .exclusive(|conn| {
+                conn.has_pending_migration(MIGRATIONS).map(|pending| !pending).map_err(StoreError::internal)
+            })
+            .await
+    }
+
+    /// The clock, to the microsecond that the columns keep.
+    fn now(&self) -> DateTime<Utc> {
+        let now = self.clock.now();
+        DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now)
+    }
+
+    /// Changes something in a transaction that is committed when this returns `Ok`.
+    async fn write<T, F>(&self, work: F) -> StoreResult<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut SqliteConnection, DateTime<Utc>) -> QueryResult<T> + Send + 'static,
+    {
+        let clock = self.clone();
+        // The time is taken when the job runs, not when it was queued.
+        self.writer.run(move |conn| work(conn, clock.now())).await
+    }
+
+    /// Reads one consistent snapshot.
+    async fn read<T, F>(&self, work: F) -> StoreResult<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
+    {
+        self.readers.run(work).await
+    }
+}
+
+fn connect(path: &Path) -> Result<SqliteConnection, Box<dyn std::error::Error + Send + Sync>> {
+    let mut connection = SqliteConnection::establish(&path.to_string_lossy())?;
+    connection.batch_execute(PRAGMAS)?;
+    Ok(connection)
+}
+
+/// Busy, locked, full and I/O errors may pass; the rest will not.
+fn store_error(error: Error) -> StoreError {
+    let passing = match &error {
+        Error::DatabaseError(DatabaseErrorKind::Unknown, info) => {
+            ["locked", "busy", "disk", "I/O", "full", "readonly"].iter().any(|word| info.message().contains(word))
+        }
+        _ => false,
+    };
+    if passing { StoreError::unavailable(error) } else { StoreError::internal(error) }
+}
+
+/// A stored value that cannot be read, which only a damaged database causes.
+fn damaged(message: String) -> Error {
+    Error::DeserializationError(message.into())
+}

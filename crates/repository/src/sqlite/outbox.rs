@@ -1,0 +1,150 @@
+//! The outbox.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use diesel::dsl::{count_star, min};
+use diesel::prelude::*;
+use task_protocols::{EventFilter, OutboxEvent, OutboxStore, RelayLock, StoreResult};
+
+use super::SqliteEngine;
+use super::schema::{outbox_cursor, outbox_events};
+use crate::columns::{Stamp, Word};
+use crate::rows::OutboxRow;
+
+/// The columns that [`OutboxRow`] reads.
+macro_rules! columns {
+    () => {
+        (
+            outbox_events::tenant_id,
+            outbox_events::id,
+            outbox_events::event_id,
+            outbox_events::event_type,
+            outbox_events::task_id,
+            outbox_events::user_id,
+            outbox_events::origin,
+            outbox_events::seq,
+            outbox_events::payload,
+            outbox_events::occurred_at,
+            outbox_events::position,
+        )
+    };
+}
+
+/// One file has one process, so a flag in the process is the lock.
+struct LocalLock(Arc<AtomicBool>);
+
+#[async_trait]
+impl RelayLock for LocalLock {
+    async fn is_held(&self) -> bool {
+        true
+    }
+}
+
+impl Drop for LocalLock {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+}
+
+fn events(rows: Vec<OutboxRow>) -> Vec<OutboxEvent> {
+    rows.into_iter().map(OutboxEvent::from).collect()
+}
+
+#[async_trait]
+impl OutboxStore for SqliteEngine {
+    async fn try_lock_relay(&self) -> StoreResult<Option<Box<dyn RelayLock>>> {
+        let taken = self.relay_locked.swap(true, Ordering::SeqCst);
+        Ok((!taken).then(|| Box::new(LocalLock(Arc::clone(&self.relay_locked))) as Box<dyn RelayLock>))
+    }
+
+    async fn unpublished(&self, limit: i64) -> StoreResult<Vec<OutboxEvent>> {
+        self.read(move |conn| {
+            let unpublished = outbox_events::table.filter(outbox_events::published_at.is_null());
+            unpublished.order(outbox_events::id).limit(limit).select(columns!()).load(conn).map(events)
+        })
+        .await
+    }
+
+    async fn mark_published(&self, ids: &[i64]) -> StoreResult<()> {
+        let ids = ids.to_vec();
+        self.write(move |conn, now| {
+            let mut position: i64 = outbox_cursor::table.select(outbox_cursor::last_position).first(conn)?;
+            for id in ids {
+                let marked = diesel::update(
+                    outbox_events::table.filter(outbox_events::id.eq(id).and(outbox_events::published_at.is_null())),
+                )
+                .set((outbox_events::published_at.eq(Stamp(now)), outbox_events::position.eq(position + 1)))
+                .execute(conn)?;
+                position += i64::try_from(marked).unwrap_or(0);
+            }
+            diesel::update(outbox_cursor::table).set(outbox_cursor::last_position.eq(position)).execute(conn).map(drop)
+        })
+        .await
+    }
+
+    async fn published_within(&self, window: Duration, after: i64, limit: i64) -> StoreResult<Vec<OutboxEvent>> {
+        let since = Stamp(self.now() - window);
+        self.read(move |conn| {
+            let recent = outbox_events::table
+                .filter(outbox_events::position.gt(after).and(outbox_events::published_at.ge(since)));
+            recent.order(outbox_events::position).limit(limit).select(columns!()).load(conn).map(events)
+        })
+        .await
+    }
+
+    async fn events_after(&self, filter: &EventFilter, position: i64, limit: i64) -> StoreResult<Vec<OutboxEvent>> {
+        let filter = filter.clone();
+        self.read(move |conn| {
+            let mut query = outbox_events::table
+                .filter(
+                    outbox_events::position.gt(position).and(outbox_events::tenant_id.eq(filter.tenant_id.as_str())),
+                )
+                .order(outbox_events::position)
+                .limit(limit)
+                .select(columns!())
+                .into_boxed();
+            if let Some(user_id) = &filter.user_id {
+                query = query.filter(outbox_events::user_id.eq(user_id.as_str()));
+            }
+            if !filter.types.is_empty() {
+                query = query.filter(outbox_events::event_type.eq_any(filter.types.iter().copied().map(Word)));
+            }
+            query.load(conn).map(events)
+        })
+        .await
+    }
+
+    async fn position_range(&self) -> StoreResult<(i64, i64)> {
+        self.read(|conn| {
+            let newest: i64 = outbox_cursor::table.select(outbox_cursor::last_position).first(conn)?;
+            let oldest: Option<i64> = outbox_events::table.select(min(outbox_events::position)).first(conn)?;
+            // Nothing kept: the next one is the oldest.
+            Ok(if newest == 0 { (0, 0) } else { (oldest.unwrap_or(newest + 1), newest) })
+        })
+        .await
+    }
+
+    async fn backlog(&self) -> StoreResult<i64> {
+        self.read(|conn| {
+            outbox_events::table.filter(outbox_events::published_at.is_null()).select(count_star()).first(conn)
+        })
+        .await
+    }
+
+    async fn purge_published(&self, age: Duration, limit: i64) -> StoreResult<u64> {
+        self.write(move |conn, now| {
+            let old: Vec<i64> = outbox_events::table
+                .filter(outbox_events::published_at.lt(Stamp(now - age)))
+                .order(outbox_events::position)
+                .limit(limit)
+                .select(outbox_events::id)
+                .load(conn)?;
+            let removed = diesel::delete(outbox_events::table.filter(outbox_events::id.eq_any(old))).execute(conn)?;
+            Ok(removed as u64)
+        })
+        .await
+    }
+}

@@ -1,0 +1,80 @@
+//! Progress entries.
+
+use async_trait::async_trait;
+use diesel::prelude::*;
+use task_domain::{JsonObject, LeaseToken, TaskId, TenantId};
+use task_protocols::{ProgressAppended, ProgressEntry, ProgressStore, StoreResult};
+
+use super::schema::{task_progress, task_states};
+use super::{SqliteEngine, executions, tasks};
+use crate::columns::{Id, Json, Stamp};
+
+#[async_trait]
+impl ProgressStore for SqliteEngine {
+    async fn append(
+        &self,
+        tenant_id: &TenantId,
+        task_id: &TaskId,
+        token: LeaseToken,
+        entries: &[JsonObject],
+    ) -> StoreResult<Option<ProgressAppended>> {
+        let (tenant_id, task_id, entries) = (tenant_id.clone(), task_id.clone(), entries.to_vec());
+        self.write(move |conn, now| {
+            let Some(id) = tasks::live_id(conn, &tenant_id, &task_id)? else { return Ok(None) };
+            let Some(lease) = executions::extend(conn, &tenant_id, id, token, None, now)? else { return Ok(None) };
+            let row =
+                task_states::table.filter(task_states::tenant_id.eq(tenant_id.as_str()).and(task_states::id.eq(id)));
+            let (mut seq_id, execution_id): (i64, Option<Id>) =
+                row.select((task_states::progress_seq, task_states::execution_id)).first(conn)?;
+            for entry in entries {
+                seq_id += 1;
+                diesel::insert_into(task_progress::table)
+                    .values((
+                        task_progress::tenant_id.eq(tenant_id.as_str()),
+                        task_progress::task_id.eq(id),
+                        task_progress::seq_id.eq(seq_id),
+                        task_progress::execution_id.eq(execution_id.unwrap_or(Id(uuid::Uuid::nil()))),
+                        task_progress::data.eq(Json(entry)),
+                        task_progress::occurred_at.eq(Stamp(now)),
+                    ))
+                    .execute(conn)?;
+            }
+            diesel::update(row).set(task_states::progress_seq.eq(seq_id)).execute(conn)?;
+            Ok(Some(ProgressAppended { seq_id, timestamp: now, lease }))
+        })
+        .await
+    }
+
+    async fn list_progress(
+        &self,
+        tenant_id: &TenantId,
+        task_id: &TaskId,
+        after_seq_id: i64,
+        limit: i64,
+    ) -> StoreResult<Vec<ProgressEntry>> {
+        let (tenant_id, task_id) = (tenant_id.clone(), task_id.clone());
+        self.read(move |conn| {
+            let Some(id) = tasks::live_id(conn, &tenant_id, &task_id)? else { return Ok(Vec::new()) };
+            let rows: Vec<(i64, Id, Json<JsonObject>, Stamp)> = task_progress::table
+                .filter(task_progress::tenant_id.eq(tenant_id.as_str()).and(task_progress::task_id.eq(id)))
+                .filter(task_progress::seq_id.gt(after_seq_id))
+                .order(task_progress::seq_id)
+                .limit(limit)
+                .select((
+                    task_progress::seq_id,
+                    task_progress::execution_id,
+                    task_progress::data,
+                    task_progress::occurred_at,
+                ))
+                .load(conn)?;
+            let entry = |(seq_id, execution_id, data, at): (i64, Id, Json<JsonObject>, Stamp)| ProgressEntry {
+                seq_id,
+                execution_id: execution_id.0,
+                data: data.0,
+                timestamp: at.0,
+            };
+            Ok(rows.into_iter().map(entry).collect())
+        })
+        .await
+    }
+}

@@ -1,0 +1,106 @@
+//! Saving a change: whole, guarded, in the writer's transaction.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use task_domain::ExecutionStatus;
+use task_domain::decide::{Change, LeaseGuard};
+use task_protocols::SaveOutcome;
+
+use super::limits;
+use super::schema::{execution_no, outbox_events, task_executions, task_history, task_states, user_tasks};
+use crate::columns::{Id, Stamp};
+use crate::rows::{ExecutionRow, HistoryRow, OutboxRow, StateRow, TaskRow};
+
+/// Saves `change`, or says why not; nothing is changed then.
+pub(super) fn save(conn: &mut SqliteConnection, change: &Change, now: DateTime<Utc>) -> QueryResult<SaveOutcome> {
+    if change.expected_seq == 0 { create(conn, change) } else { update(conn, change, now) }
+}
+
+fn create(conn: &mut SqliteConnection, change: &Change) -> QueryResult<SaveOutcome> {
+    let task = &change.task;
+    let taken = user_tasks::table
+        .filter(user_tasks::tenant_id.eq(task.tenant_id.as_str()).and(user_tasks::task_id.eq(task.task_id.as_str())))
+        .select(user_tasks::id);
+    if diesel::select(diesel::dsl::exists(taken)).get_result(conn)? {
+        return Ok(SaveOutcome::Duplicate);
+    }
+    if let Some(limited) = limits::exceeded(conn, change)? {
+        return Ok(SaveOutcome::Limited(limited));
+    }
+    let row = TaskRow::from(task);
+    let id: i64 =
+        diesel::insert_into(user_tasks::table).values(row.without_id()).returning(user_tasks::id).get_result(conn)?;
+    let mut state = StateRow::from(task);
+    state.id = id;
+    number_execution(conn, &mut state)?;
+    diesel::insert_into(task_states::table).values(&state).execute(conn)?;
+    leave_behind(conn, id, change)?;
+    Ok(SaveOutcome::Saved { id })
+}
+
+fn update(conn: &mut SqliteConnection, change: &Change, now: DateTime<Utc>) -> QueryResult<SaveOutcome> {
+    let (tenant_id, id) = (change.task.tenant_id.as_str(), change.task.id);
+    let mut guarded = task_states::table
+        .filter(task_states::tenant_id.eq(tenant_id).and(task_states::id.eq(id)))
+        .filter(task_states::event_seq.eq(change.expected_seq))
+        .into_boxed();
+    guarded = match change.lease {
+        LeaseGuard::Any => guarded,
+        LeaseGuard::Held(token) => guarded
+            .filter(task_states::lease_token.eq(Id(token.as_uuid())))
+            .filter(task_states::lease_expires_at.gt(Stamp(now))),
+        LeaseGuard::Expired(token) => guarded
+            .filter(task_states::lease_token.eq(Id(token.as_uuid())))
+            .filter(task_states::lease_expires_at.le(Stamp(now))),
+    };
+    // There is one writer, so what this reads holds until the commit.
+    let Some(stored) = guarded.select(task_states::all_columns).first::<StateRow>(conn).optional()? else {
+        return Ok(SaveOutcome::Stale);
+    };
+    if let Some(limited) = limits::exceeded(conn, change)? {
+        return Ok(SaveOutcome::Limited(limited));
+    }
+    let mut state = StateRow::from(&change.task);
+    state.progress_seq = stored.progress_seq;
+    state.last_result_execution = stored.last_result_execution;
+    if state.lease_token.is_some() && state.lease_token == stored.lease_token {
+        // A heartbeat since the read is not undone.
+        state.lease_expires_at = stored.lease_expires_at;
+        state.lease_seconds = stored.lease_seconds;
+    }
+    if let Some(execution) = &change.finished {
+        diesel::insert_into(task_executions::table).values(ExecutionRow::new(id, execution)).execute(conn)?;
+        if execution.status == ExecutionStatus::Completed {
+            state.last_result_execution = Some(execution.id);
+        }
+    }
+    number_execution(conn, &mut state)?;
+    diesel::update(task_states::table.filter(task_states::tenant_id.eq(tenant_id).and(task_states::id.eq(id))))
+        .set(&state)
+        .execute(conn)?;
+    if change.definition_changed {
+        diesel::update(user_tasks::table.filter(user_tasks::tenant_id.eq(tenant_id).and(user_tasks::id.eq(id))))
+            .set(&TaskRow::from(&change.task))
+            .execute(conn)?;
+    }
+    leave_behind(conn, id, change)?;
+    Ok(SaveOutcome::Saved { id })
+}
+
+/// Gives a newly queued attempt its number.
+fn number_execution(conn: &mut SqliteConnection, state: &mut StateRow) -> QueryResult<()> {
+    if state.execution_no == Some(0) {
+        let next = diesel::update(execution_no::table).set(execution_no::last.eq(execution_no::last + 1));
+        state.execution_no = Some(next.returning(execution_no::last).get_result(conn)?);
+    }
+    Ok(())
+}
+
+/// The history row and the events.
+fn leave_behind(conn: &mut SqliteConnection, id: i64, change: &Change) -> QueryResult<()> {
+    diesel::insert_into(task_history::table).values(HistoryRow::new(id, &change.history)).execute(conn)?;
+    for event in &change.events {
+        diesel::insert_into(outbox_events::table).values(OutboxRow::from(event)).execute(conn)?;
+    }
+    Ok(())
+}

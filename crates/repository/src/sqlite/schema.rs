@@ -1,0 +1,180 @@
+//! The tables of `migrations/sqlite`, columns in the same order as on PostgreSQL.
+
+diesel::table! {
+    user_tasks (id) {
+        tenant_id -> Text,
+        id -> BigInt,
+        task_id -> Text,
+        user_id -> Nullable<Text>,
+        origin -> Text,
+        handler -> Text,
+        task_type -> Text,
+        name -> Text,
+        description -> Nullable<Text>,
+        config -> Text,
+        metadata -> Nullable<Text>,
+        tags -> Text,
+        labels -> Text,
+        attributes -> Text,
+        priority -> SmallInt,
+        schedule -> Nullable<Text>,
+        due_date -> Nullable<BigInt>,
+        reminder_time -> Nullable<BigInt>,
+        reminded_at -> Nullable<BigInt>,
+        timeout_seconds -> Nullable<BigInt>,
+        depends_on -> Text,
+        retry -> Text,
+        original_task_id -> Nullable<Text>,
+        retry_count -> Integer,
+        credits_per_run -> Double,
+        version -> BigInt,
+        created_at -> BigInt,
+        deleted_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    task_states (tenant_id, id) {
+        tenant_id -> Text,
+        id -> BigInt,
+        user_id -> Nullable<Text>,
+        handler -> Text,
+        task_type -> Text,
+        priority -> SmallInt,
+        status -> Text,
+        return_to -> Nullable<Text>,
+        claimable -> Bool,
+        is_active -> Bool,
+        turn -> BigInt,
+        event_seq -> BigInt,
+        progress_seq -> BigInt,
+        next_run_time -> Nullable<BigInt>,
+        schedule_runs -> BigInt,
+        total_credits -> Double,
+        run_count -> BigInt,
+        success_count -> BigInt,
+        failure_count -> BigInt,
+        last_run_time -> Nullable<BigInt>,
+        last_success_time -> Nullable<BigInt>,
+        last_error -> Nullable<Text>,
+        last_result_execution -> Nullable<BigInt>,
+        completed_at -> Nullable<BigInt>,
+        updated_at -> BigInt,
+        execution_no -> Nullable<BigInt>,
+        execution_id -> Nullable<Text>,
+        run_id -> Nullable<Text>,
+        attempt -> Nullable<Integer>,
+        failures -> Nullable<Integer>,
+        lost_leases -> Nullable<Integer>,
+        trigger_type -> Nullable<Text>,
+        trigger_data -> Nullable<Text>,
+        worker_id -> Nullable<Text>,
+        lease_token -> Nullable<Text>,
+        lease_expires_at -> Nullable<BigInt>,
+        lease_seconds -> Nullable<BigInt>,
+        run_at -> Nullable<BigInt>,
+        queued_at -> Nullable<BigInt>,
+        started_at -> Nullable<BigInt>,
+        timeout_at -> Nullable<BigInt>,
+        attempt_created_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    execution_no (only_row) {
+        only_row -> Bool,
+        last -> BigInt,
+    }
+}
+
+diesel::table! {
+    task_executions (tenant_id, task_id, id) {
+        tenant_id -> Text,
+        task_id -> BigInt,
+        id -> BigInt,
+        execution_id -> Text,
+        run_id -> Text,
+        attempt -> Integer,
+        failures -> Integer,
+        lost_leases -> Integer,
+        user_id -> Nullable<Text>,
+        status -> Text,
+        trigger_type -> Text,
+        trigger_data -> Nullable<Text>,
+        worker_id -> Nullable<Text>,
+        lease_token -> Nullable<Text>,
+        lease_expires_at -> Nullable<BigInt>,
+        result -> Nullable<Text>,
+        error_message -> Nullable<Text>,
+        error_details -> Nullable<Text>,
+        credits_consumed -> Double,
+        tokens_used -> BigInt,
+        api_calls_made -> BigInt,
+        duration_ms -> Nullable<BigInt>,
+        run_at -> BigInt,
+        queued_at -> BigInt,
+        started_at -> Nullable<BigInt>,
+        completed_at -> Nullable<BigInt>,
+        timeout_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    task_history (id) {
+        tenant_id -> Text,
+        task_id -> BigInt,
+        id -> BigInt,
+        action -> Text,
+        actor -> Text,
+        from_status -> Nullable<Text>,
+        to_status -> Text,
+        reason -> Nullable<Text>,
+        execution_id -> Nullable<Text>,
+        occurred_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    task_progress (tenant_id, task_id, seq_id) {
+        tenant_id -> Text,
+        task_id -> BigInt,
+        seq_id -> BigInt,
+        execution_id -> Text,
+        data -> Text,
+        occurred_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    outbox_events (id) {
+        tenant_id -> Text,
+        id -> BigInt,
+        event_id -> Text,
+        event_type -> Text,
+        task_id -> Text,
+        user_id -> Nullable<Text>,
+        origin -> Text,
+        seq -> BigInt,
+        payload -> Text,
+        occurred_at -> BigInt,
+        published_at -> Nullable<BigInt>,
+        position -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    outbox_cursor (only_row) {
+        only_row -> Bool,
+        last_position -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    user_tasks,
+    task_states,
+    task_executions,
+    task_history,
+    task_progress,
+    outbox_events
+);

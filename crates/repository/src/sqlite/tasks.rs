@@ -1,0 +1,134 @@
+//! Tasks.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use serde_json::Value;
+use task_domain::decide::Change;
+use task_domain::{Task, TaskId, TenantId};
+use task_protocols::{Loaded, SaveOutcome, StoreResult, TaskFilter, TaskPage, TaskStore};
+
+use super::schema::{task_executions, task_states, user_tasks};
+use super::{SqliteEngine, damaged, save};
+use crate::columns::{Json, Word};
+use crate::rows::{StateRow, TaskRow, task_from_rows};
+
+/// A task by its bigint id, without `last_result`.
+pub(super) fn by_id(conn: &mut SqliteConnection, tenant_id: &str, id: i64) -> QueryResult<Option<Task>> {
+    let rows: Option<(TaskRow, StateRow)> = user_tasks::table
+        .inner_join(
+            task_states::table
+                .on(task_states::tenant_id.eq(user_tasks::tenant_id).and(task_states::id.eq(user_tasks::id))),
+        )
+        .filter(user_tasks::tenant_id.eq(tenant_id).and(user_tasks::id.eq(id)))
+        .select((user_tasks::all_columns, task_states::all_columns))
+        .first(conn)
+        .optional()?;
+    rows.map(|(task, state)| task_from_rows(task, state, None).map_err(damaged)).transpose()
+}
+
+/// The bigint id of a live task.
+pub(super) fn live_id(conn: &mut SqliteConnection, tenant_id: &TenantId, task_id: &TaskId) -> QueryResult<Option<i64>> {
+    user_tasks::table
+        .filter(user_tasks::tenant_id.eq(tenant_id.as_str()).and(user_tasks::task_id.eq(task_id.as_str())))
+        .filter(user_tasks::deleted_at.is_null())
+        .select(user_tasks::id)
+        .first(conn)
+        .optional()
+}
+
+/// The key of a task, deleted or not.
+pub(super) fn any_id(conn: &mut SqliteConnection, tenant_id: &TenantId, task_id: &TaskId) -> QueryResult<Option<i64>> {
+    user_tasks::table
+        .filter(user_tasks::tenant_id.eq(tenant_id.as_str()).and(user_tasks::task_id.eq(task_id.as_str())))
+        .select(user_tasks::id)
+        .first(conn)
+        .optional()
+}
+
+#[async_trait]
+impl TaskStore for SqliteEngine {
+    async fn now(&self) -> StoreResult<DateTime<Utc>> {
+        Ok(SqliteEngine::now(self))
+    }
+
+    async fn find(&self, tenant_id: &TenantId, task_id: &TaskId) -> StoreResult<Option<Loaded>> {
+        let (tenant_id, task_id) = (tenant_id.clone(), task_id.clone());
+        let task = self
+            .read(move |conn| {
+                let Some(id) = live_id(conn, &tenant_id, &task_id)? else { return Ok(None) };
+                let Some(mut task) = by_id(conn, tenant_id.as_str(), id)? else { return Ok(None) };
+                task.last_result = last_result(conn, tenant_id.as_str(), id)?;
+                Ok(Some(task))
+            })
+            .await?;
+        Ok(task.map(|task| Loaded { task, now: SqliteEngine::now(self) }))
+    }
+
+    async fn list(&self, filter: &TaskFilter) -> StoreResult<TaskPage> {
+        let filter = filter.clone();
+        self.read(move |conn| list(conn, &filter)).await
+    }
+
+    async fn save(&self, change: &Change) -> StoreResult<SaveOutcome> {
+        let change = change.clone();
+        self.write(move |conn, now| save::save(conn, &change, now)).await
+    }
+}
+
+fn last_result(conn: &mut SqliteConnection, tenant_id: &str, id: i64) -> QueryResult<Option<Value>> {
+    let result: Option<Option<Json<Value>>> = task_states::table
+        .inner_join(
+            task_executions::table.on(task_executions::tenant_id
+                .eq(task_states::tenant_id)
+                .and(task_executions::task_id.eq(task_states::id))
+                .and(task_executions::id.nullable().eq(task_states::last_result_execution))),
+        )
+        .filter(task_states::tenant_id.eq(tenant_id).and(task_states::id.eq(id)))
+        .select(task_executions::result)
+        .first(conn)
+        .optional()?;
+    Ok(result.flatten().map(|json| json.0))
+}
+
+fn list(conn: &mut SqliteConnection, filter: &TaskFilter) -> QueryResult<TaskPage> {
+    let mut query = user_tasks::table
+        .inner_join(
+            task_states::table
+                .on(task_states::tenant_id.eq(user_tasks::tenant_id).and(task_states::id.eq(user_tasks::id))),
+        )
+        .filter(user_tasks::tenant_id.eq(filter.tenant_id.as_str()).and(user_tasks::deleted_at.is_null()))
+        .select((user_tasks::all_columns, task_states::all_columns))
+        .order(user_tasks::id.desc())
+        .offset(filter.offset)
+        // One more tells whether a page follows.
+        .limit(filter.limit + 1)
+        .into_boxed();
+    if let Some(user_id) = &filter.user_id {
+        query = query.filter(user_tasks::user_id.eq(user_id.as_str()));
+    }
+    if let Some(origin) = filter.origin {
+        query = query.filter(user_tasks::origin.eq(Word(origin)));
+    }
+    if let Some(status) = filter.status {
+        query = query.filter(task_states::status.eq(Word(status)));
+    }
+    if let Some(task_type) = &filter.task_type {
+        query = query.filter(user_tasks::task_type.eq(task_type));
+    }
+    if let Some(priority) = filter.priority {
+        query = query.filter(user_tasks::priority.eq(priority.number()));
+    }
+    if let Some(before) = filter.before_id {
+        query = query.filter(user_tasks::id.lt(before));
+    }
+    let mut rows: Vec<(TaskRow, StateRow)> = query.load(conn)?;
+    let limit = usize::try_from(filter.limit).unwrap_or(0);
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let tasks = rows
+        .into_iter()
+        .map(|(task, state)| task_from_rows(task, state, None).map_err(damaged))
+        .collect::<QueryResult<_>>()?;
+    Ok(TaskPage { tasks, more })
+}

@@ -1,0 +1,88 @@
+//! What the clock has made due.
+
+use async_trait::async_trait;
+use diesel::prelude::*;
+use task_domain::{Task, TaskStatus};
+use task_protocols::{Loaded, StoreResult, TimedStore};
+
+use super::schema::task_states;
+use super::{SqliteEngine, tasks};
+use crate::columns::{Stamp, Word};
+
+impl SqliteEngine {
+    /// Loads the tasks that `ids` names, with the time of reading.
+    async fn due_by<F>(&self, ids: F) -> StoreResult<Vec<Loaded>>
+    where
+        F: FnOnce(&mut SqliteConnection, Stamp) -> QueryResult<Vec<(String, i64)>> + Send + 'static,
+    {
+        let now = self.now();
+        let found: Vec<Task> = self
+            .read(move |conn| {
+                let ids = ids(conn, Stamp(now))?;
+                ids.into_iter().filter_map(|(tenant_id, id)| tasks::by_id(conn, &tenant_id, id).transpose()).collect()
+            })
+            .await?;
+        Ok(found.into_iter().map(|task| Loaded { task, now }).collect())
+    }
+}
+
+#[async_trait]
+impl TimedStore for SqliteEngine {
+    async fn due_tasks(&self, limit: i64) -> StoreResult<Vec<Loaded>> {
+        self.due_by(move |conn, now| {
+            task_states::table
+                .filter(task_states::status.eq(Word(TaskStatus::Scheduled)).and(task_states::is_active))
+                .filter(task_states::next_run_time.le(now))
+                .order(task_states::next_run_time)
+                .limit(limit)
+                .select((task_states::tenant_id, task_states::id))
+                .load(conn)
+        })
+        .await
+    }
+
+    async fn expired_leases(&self, limit: i64) -> StoreResult<Vec<Loaded>> {
+        self.due_by(move |conn, now| {
+            task_states::table
+                .filter(task_states::lease_token.is_not_null().and(task_states::lease_expires_at.le(now)))
+                .order(task_states::lease_expires_at)
+                .limit(limit)
+                .select((task_states::tenant_id, task_states::id))
+                .load(conn)
+        })
+        .await
+    }
+
+    async fn past_deadline(&self, limit: i64) -> StoreResult<Vec<Loaded>> {
+        self.due_by(move |conn, now| {
+            task_states::table
+                .filter(task_states::timeout_at.le(now))
+                .order(task_states::timeout_at)
+                .limit(limit)
+                .select((task_states::tenant_id, task_states::id))
+                .load(conn)
+        })
+        .await
+    }
+
+    async fn release_delayed(&self, limit: i64) -> StoreResult<u64> {
+        self.write(move |conn, now| {
+            let due: Vec<(String, i64)> = task_states::table
+                .filter(task_states::status.eq(Word(TaskStatus::Queued)).and(task_states::claimable.eq(false)))
+                .filter(task_states::run_at.le(Stamp(now)))
+                .order(task_states::run_at)
+                .limit(limit)
+                .select((task_states::tenant_id, task_states::id))
+                .load(conn)?;
+            for (tenant_id, id) in &due {
+                diesel::update(
+                    task_states::table.filter(task_states::tenant_id.eq(tenant_id).and(task_states::id.eq(id))),
+                )
+                .set(task_states::claimable.eq(true))
+                .execute(conn)?;
+            }
+            Ok(due.len() as u64)
+        })
+        .await
+    }
+}

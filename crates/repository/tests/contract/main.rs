@@ -1,0 +1,153 @@
+//! The promises of the store traits, kept by both engines: every function listed here runs as
+//! `sqlite::…` and as `postgres::…`, each on a database of its own.
+//!
+//! On PostgreSQL the database's clock decides, so what must have run out is saved as of a moment
+//! in the past; nothing sleeps.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod claim_shape;
+mod claims;
+mod delayed;
+mod executions;
+mod fencing;
+mod leases;
+mod list;
+mod model;
+mod outbox;
+mod progress;
+mod quota;
+mod save;
+mod support;
+mod tasks;
+mod tenants;
+mod timed;
+
+/// Makes a test of each engine of every function named. One that is forgotten here is dead code.
+macro_rules! contract {
+    ($($module:ident: $($promise:ident)+;)+) => {
+        mod sqlite {
+            $(mod $module {
+                $(#[tokio::test(flavor = "multi_thread")]
+                async fn $promise() {
+                    crate::$module::$promise(crate::support::engines::sqlite().await).await;
+                })+
+            })+
+        }
+        mod postgres {
+            $(mod $module {
+                $(#[tokio::test(flavor = "multi_thread")]
+                async fn $promise() {
+                    crate::$module::$promise(crate::support::engines::postgres().await).await;
+                })+
+            })+
+        }
+    };
+}
+
+contract! {
+    tasks:
+        the_stores_clock_is_utc_with_microseconds_and_goes_forward
+        a_created_task_is_found_exactly_as_it_was_decided
+        an_edit_of_every_field_is_found_as_decided
+        a_task_is_found_with_its_last_result_and_lists_leave_it_out
+        what_is_not_there_is_none
+        a_deleted_task_is_gone_from_every_read
+        a_deleted_task_is_never_due_and_never_claimed
+        an_id_is_taken_for_ever_in_its_tenant_and_free_in_another
+        of_many_creates_with_one_id_exactly_one_is_saved;
+    list:
+        a_list_is_newest_first_and_says_whether_more_follow
+        every_condition_of_a_filter_must_hold
+        a_listed_task_is_what_is_found_but_for_its_last_result
+        a_list_shows_the_status_that_is_current
+        keyset_pages_neither_skip_nor_repeat_while_200_are_inserted;
+    save:
+        a_saved_change_is_found_with_its_attempt_and_its_events
+        a_change_of_a_task_that_moved_meanwhile_is_stale_and_leaves_nothing
+        the_same_change_is_saved_once
+        a_change_of_a_task_that_never_was_is_stale
+        of_concurrent_saves_exactly_one_wins
+        a_heartbeat_is_neither_a_conflict_nor_undone
+        a_pause_does_not_undo_a_heartbeat_either
+        a_progress_entry_is_neither_a_conflict_nor_undone
+        a_lease_guard_that_does_not_hold_is_stale
+        the_reapers_save_re_checks_the_lease
+        an_expired_lease_is_reaped_once;
+    claims:
+        sixteen_claimers_share_2000_tasks_with_one_winner_each_and_none_left
+        a_cancel_beside_claims_always_wins_in_the_end
+        claims_come_by_priority_then_turn_then_id
+        an_older_task_that_comes_late_is_not_passed_over
+        a_released_task_keeps_its_place
+        a_claim_takes_only_the_types_it_names
+        builtin_and_worker_claims_never_take_each_others_work
+        a_tenants_claim_takes_its_own_work_and_one_without_a_tenant_takes_any
+        only_what_is_queued_is_claimable
+        the_lease_of_a_claim_is_as_long_as_asked_by_the_stores_clock;
+    delayed:
+        a_delayed_attempt_becomes_claimable_when_its_time_has_come
+        release_delayed_takes_no_more_than_its_limit_and_nothing_paused;
+    claim_shape:
+        a_claim_leaves_the_task_and_the_events_that_the_domain_decides
+        every_claim_has_its_own_event_id_and_token;
+    leases:
+        a_heartbeat_extends_the_lease_by_its_length_or_as_asked
+        a_heartbeat_changes_the_lease_and_nothing_else
+        a_heartbeat_of_a_paused_tasks_running_attempt_is_accepted
+        an_expired_lease_cannot_be_revived
+        a_heartbeat_of_no_current_lease_is_none;
+    fencing:
+        a_thousand_stale_completes_change_nothing
+        a_thousand_stale_failures_change_nothing
+        a_thousand_stale_releases_change_nothing
+        a_thousand_stale_progress_entries_change_nothing
+        a_thousand_stale_heartbeats_change_nothing
+        a_zombie_never_wins_over_the_current_holder;
+    quota:
+        of_1000_parallel_creates_of_one_user_exactly_20_are_saved
+        users_and_tenants_have_limits_of_their_own
+        finished_and_deleted_tasks_free_their_place_and_reopening_takes_it_again
+        an_edit_of_an_active_task_is_not_limited
+        of_parallel_executes_exactly_the_daily_limit_is_saved
+        the_daily_limit_counts_runs_of_the_user_and_the_day
+        the_rate_limit_counts_manual_runs_of_the_task_within_a_minute
+        parallel_executes_of_one_task_are_accepted_exactly_to_its_rate;
+    progress:
+        an_append_stores_its_entries_in_order_and_extends_the_lease
+        progress_is_listed_from_a_position_up_to_a_limit
+        fifty_parallel_appenders_leave_no_hole
+        progress_is_kept_and_goes_on_through_release_further_attempts_and_finish
+        an_append_without_the_current_lease_stores_nothing;
+    outbox:
+        an_empty_outbox_says_so
+        unpublished_events_come_by_id_and_of_one_task_by_seq
+        positions_are_given_in_the_order_of_the_ids_without_holes
+        two_concurrent_markers_leave_no_hole_and_no_position_twice
+        two_relays_beside_writers_keep_the_order_of_each_task
+        published_events_are_read_from_a_position_up_to_a_limit
+        events_are_read_by_tenant_user_and_type
+        a_published_event_is_read_as_it_was_decided
+        a_purge_removes_old_published_events_and_keeps_the_unpublished
+        one_relay_at_a_time_holds_the_lock_until_it_is_dropped;
+    executions:
+        executions_are_listed_newest_first_with_the_current_one
+        executions_are_filtered_by_status
+        pages_of_executions_go_over_the_current_and_the_finished_ones
+        an_execution_is_found_by_its_id_while_active_and_when_finished
+        a_number_of_an_execution_stays_when_it_is_claimed_and_finished
+        a_token_leads_to_the_execution_that_ended_with_it;
+    timed:
+        due_tasks_are_the_scheduled_ones_whose_time_has_come
+        expired_leases_are_those_that_ran_out_paused_tasks_included
+        runs_past_their_deadline_are_found_queued_running_and_paused
+        nothing_is_due_in_an_empty_store;
+    tenants:
+        tasks_of_another_tenant_are_neither_found_nor_listed
+        a_change_saved_under_another_tenant_reaches_nothing
+        claims_and_leases_stay_in_their_tenant
+        executions_of_another_tenant_are_not_read
+        progress_of_another_tenant_is_not_read_and_counts_apart
+        events_of_another_tenant_are_not_read;
+    model:
+        random_command_sequences_leave_what_the_pure_model_says;
+}

@@ -1,0 +1,47 @@
+//! A fresh database of each engine.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, SubsecRound, Utc};
+use task_protocols::Clock;
+use task_repository::postgres::{PostgresConfig, PostgresEngine};
+use task_repository::sqlite::{SqliteConfig, SqliteEngine};
+use task_testkit::pg::TestDatabase;
+use task_testkit::sqlite::temp_database;
+
+use super::Stores;
+
+struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now().trunc_subsecs(6)
+    }
+}
+
+pub(crate) async fn sqlite() -> Stores {
+    let database = temp_database();
+    let engine = SqliteEngine::open(&database.path(), Arc::new(SystemClock), SqliteConfig::default()).unwrap();
+    engine.migrate().await.unwrap();
+    Stores::of(Arc::new(engine), Arc::new(database))
+}
+
+pub(crate) async fn postgres() -> Stores {
+    let database = TestDatabase::create("contract", async |url| engine(&url).migrate().await.unwrap()).await;
+    Stores::of(Arc::new(engine(database.url())), Arc::new(database))
+}
+
+/// Patient, because a suite of a thousand parallel saves on two busy cores is not what the
+/// timeouts of production are made for.
+fn engine(url: &str) -> PostgresEngine {
+    let patience = Duration::from_secs(120);
+    let config = PostgresConfig {
+        acquire_timeout: patience,
+        statement_timeout: patience,
+        lock_timeout: patience,
+        ..PostgresConfig::new(url)
+    };
+    PostgresEngine::connect(config, tokio::runtime::Handle::current()).unwrap()
+}
