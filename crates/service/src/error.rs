@@ -1,0 +1,62 @@
+//! What a use case answers when it does not do what was asked.
+
+use task_domain::decide::Rejection;
+use task_domain::{LimitExceeded, SubscriptionLevel};
+use task_protocols::StoreError;
+
+/// One problem of the input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Path in the body, dots between the parts: `config.url`.
+    pub field: String,
+    pub message: String,
+}
+
+impl Problem {
+    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into() }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// No such task, a deleted one, or another tenant's.
+    #[error("Task not found")]
+    TaskNotFound { task_id: String },
+    #[error("Execution not found")]
+    ExecutionNotFound { execution_id: String },
+    /// The caller may not do `action` to this.
+    #[error("Permission denied")]
+    Forbidden { action: &'static str, required_level: Option<SubscriptionLevel> },
+    /// The input cannot stand; every problem at once.
+    #[error("the input has problems")]
+    Invalid(Vec<Problem>),
+    /// The task id is taken in this tenant.
+    #[error("Task id is already in use")]
+    DuplicateTask { task_id: String },
+    /// The task's state does not allow it, or the lease is lost.
+    #[error(transparent)]
+    Rejected(Rejection),
+    #[error(transparent)]
+    Limited(LimitExceeded),
+    /// The task kept changing under the command; repeating it may work.
+    #[error("The task is being changed by others; try again")]
+    Contended,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<Rejection> for ServiceError {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::Invalid { field, message } => Self::Invalid(vec![Problem::new(field, message)]),
+            other => Self::Rejected(other),
+        }
+    }
+}
+
+impl ServiceError {
+    pub(crate) fn invalid(field: &str, message: impl Into<String>) -> Self {
+        Self::Invalid(vec![Problem::new(field, message)])
+    }
+}

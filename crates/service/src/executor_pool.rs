@@ -1,0 +1,125 @@
+//! The pool that runs the built-in task types of this instance.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use task_domain::{Handler, types};
+use task_protocols::background::Background;
+use task_protocols::{ClaimRequest, ExecutorRegistry, Hint, HintBus, NotificationClient};
+use tokio::sync::{Semaphore, broadcast};
+use tokio_util::sync::CancellationToken;
+
+use crate::WorkerService;
+use crate::job::Job;
+
+/// How the pool works.
+#[derive(Debug, Clone)]
+pub struct PoolConfig {
+    /// Executions at the same time; 0 = the pool claims nothing.
+    pub concurrency: usize,
+    /// Length of a built-in execution's lease; renewed every third of it.
+    pub lease: Duration,
+    /// An execution that takes longer is stopped and has failed.
+    pub timeout: Duration,
+    /// The name the pool claims under.
+    pub worker_id: String,
+    /// How often it looks for work when no hint comes.
+    pub poll: Duration,
+    /// At shutdown: how long running executions may still finish before they are given back.
+    pub drain: Duration,
+}
+
+/// Claims built-in work and runs it, each execution under its own lease.
+pub struct ExecutorPool {
+    parts: PoolParts,
+    background: Background,
+    config: PoolConfig,
+}
+
+/// What [`ExecutorPool`] works with.
+#[derive(Clone)]
+pub struct PoolParts {
+    pub workers: WorkerService,
+    pub executors: Arc<dyn ExecutorRegistry>,
+    pub notifications: Arc<dyn NotificationClient>,
+    pub hints: Arc<dyn HintBus>,
+}
+
+impl ExecutorPool {
+    pub fn new(parts: PoolParts, background: Background, config: PoolConfig) -> Self {
+        Self { parts, background, config }
+    }
+
+    /// Claims and runs until `stop` fires; then returns at once, while what runs is finished or
+    /// given back under the background runner's eye.
+    pub async fn run(&self, stop: CancellationToken) {
+        if self.config.concurrency == 0 {
+            return stop.cancelled().await;
+        }
+        let slots = Arc::new(Semaphore::new(self.config.concurrency));
+        let mut hints = self.parts.hints.subscribe();
+        loop {
+            // Hold a slot before asking for work: never claim what cannot start at once.
+            let slot = tokio::select! {
+                slot = Arc::clone(&slots).acquire_owned() => slot,
+                () = stop.cancelled() => return,
+            };
+            let Ok(slot) = slot else { return };
+            let wanted = 1 + slots.available_permits().min(99);
+            let tasks = self.claim(wanted).await;
+            let may_be_more = tasks.len() == wanted;
+            let mut slot = Some(slot);
+            for task in tasks {
+                // Only this loop takes slots, so those seen free above still are.
+                let Some(slot) = slot.take().or_else(|| Arc::clone(&slots).try_acquire_owned().ok()) else { break };
+                let job = Job::new(self.parts.clone(), self.config.clone());
+                let stop = stop.clone();
+                self.background.spawn(async move {
+                    job.run(task, stop).await;
+                    drop(slot);
+                });
+            }
+            if may_be_more {
+                continue;
+            }
+            tokio::select! {
+                () = work_queued(&mut hints) => {}
+                () = tokio::time::sleep(self.config.poll) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    async fn claim(&self, wanted: usize) -> Vec<task_domain::Task> {
+        let request = ClaimRequest {
+            tenant_id: None,
+            handler: Handler::Builtin,
+            task_types: types::BUILTIN.iter().map(|t| (*t).to_owned()).collect(),
+            worker_id: self.config.worker_id.clone(),
+            max_tasks: i64::try_from(wanted).unwrap_or(1),
+            lease_seconds: i64::try_from(self.config.lease.as_secs()).unwrap_or(i64::MAX),
+        };
+        match self.parts.workers.claim(&request).await {
+            Ok(tasks) => tasks,
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the executor pool could not claim; trying again"
+                );
+                Vec::new()
+            }
+        }
+    }
+}
+
+async fn work_queued(hints: &mut broadcast::Receiver<Hint>) {
+    loop {
+        match hints.recv().await {
+            Ok(Hint::WorkQueued { handler: Handler::Builtin, .. }) | Err(broadcast::error::RecvError::Lagged(_)) => {
+                return;
+            }
+            Ok(_) => {}
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}

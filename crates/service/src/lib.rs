@@ -1,0 +1,28 @@
+//! Use cases: authorise, load, decide, save; and the ticks of the background loops.
+//!
+//! Deliberately absent: SQL, HTTP, NATS, and the rules themselves, which are in `task-domain`.
+
+mod caller;
+mod change;
+mod error;
+mod executor_pool;
+mod ids;
+mod job;
+mod reaper;
+mod scheduler;
+mod tasks;
+mod tasks_execute;
+mod tasks_input;
+mod workers;
+
+pub use caller::{Access, Caller, Scope};
+pub use change::Saver;
+pub use error::{Problem, ServiceError};
+pub use executor_pool::{ExecutorPool, PoolConfig, PoolParts};
+pub use ids::RandomIds;
+pub use reaper::Reaper;
+pub use scheduler::Scheduler;
+pub use tasks::{LimitsPolicy, TaskService, TaskServiceParts};
+pub use tasks_execute::Executed;
+pub use tasks_input::{ListTasks, TaskDraft};
+pub use workers::{CompletedExecution, WorkerService};

@@ -1,0 +1,52 @@
+//! The reaper's tick: backoffs end, leases run out, deadlines pass.
+
+use std::sync::Arc;
+
+use task_domain::decide::{self, Change, Moment, Rejection};
+use task_domain::{Actor, Handler, Task};
+use task_protocols::{Hint, Loaded, StoreResult, TimedStore};
+
+use crate::ServiceError;
+use crate::change::{Saver, moment};
+
+/// Takes back what its holder let lapse. Any number of instances may tick: every decision is
+/// re-checked by the save's guard, so a heartbeat in between wins.
+pub struct Reaper {
+    saver: Saver,
+    timed: Arc<dyn TimedStore>,
+}
+
+impl Reaper {
+    pub fn new(saver: Saver, timed: Arc<dyn TimedStore>) -> Self {
+        Self { saver, timed }
+    }
+
+    /// Handles up to `batch` rows of each kind; how many it changed.
+    pub async fn tick(&self, batch: i64) -> Result<u64, ServiceError> {
+        let delayed = self.timed.release_delayed(batch).await?;
+        if delayed > 0 {
+            // Which types they are is not known here; the pools and dispatchers look for themselves.
+            for handler in [Handler::Builtin, Handler::Worker] {
+                self.saver.hints().send(Hint::WorkQueued { handler, task_type: String::new() });
+            }
+        }
+        let lost = self.each(self.timed.expired_leases(batch).await, decide::lease_lost).await?;
+        let late = self.each(self.timed.past_deadline(batch).await, decide::deadline).await?;
+        Ok(delayed + lost + late)
+    }
+
+    async fn each(
+        &self,
+        rows: StoreResult<Vec<Loaded>>,
+        decide: fn(&Task, &Moment<'_>) -> Result<Change, Rejection>,
+    ) -> Result<u64, ServiceError> {
+        let mut changed = 0;
+        for loaded in rows? {
+            match decide(&loaded.task, &moment(&loaded, Actor::System("reaper"))) {
+                Ok(change) => changed += u64::from(self.saver.save(&change).await?.is_some()),
+                Err(rejection) => tracing::debug!(task_id = %loaded.task.task_id, %rejection, "left alone"),
+            }
+        }
+        Ok(changed)
+    }
+}

@@ -1,0 +1,56 @@
+//! The scheduler's tick: due runs are queued.
+
+use std::sync::Arc;
+
+use chrono::Duration;
+use task_domain::decide::{self, Rejection};
+use task_domain::{Actor, LevelLimits, LimitType};
+use task_protocols::{Loaded, TimedStore};
+
+use crate::change::{Saver, moment};
+use crate::{LimitsPolicy, ServiceError};
+
+/// Queues scheduled runs when the store's clock says they are due. Any number of instances may
+/// tick: the save's guard lets one of them win.
+pub struct Scheduler {
+    saver: Saver,
+    timed: Arc<dyn TimedStore>,
+    limits: LimitsPolicy,
+}
+
+impl Scheduler {
+    pub fn new(saver: Saver, timed: Arc<dyn TimedStore>, limits: LimitsPolicy) -> Self {
+        Self { saver, timed, limits }
+    }
+
+    /// Handles up to `batch` due tasks; how many were due.
+    pub async fn tick(&self, batch: i64) -> Result<usize, ServiceError> {
+        let due = self.timed.due_tasks(batch).await?;
+        for loaded in &due {
+            self.start(loaded).await?;
+        }
+        Ok(due.len())
+    }
+
+    async fn start(&self, loaded: &Loaded) -> Result<(), ServiceError> {
+        let moment = moment(loaded, Actor::System("scheduler"));
+        let mut change = match decide::due(&loaded.task, &moment) {
+            Ok(change) => change,
+            Err(Rejection::Unchanged | Rejection::InvalidTransition { .. }) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        change.limits = self.limits.for_user(loaded.task.user_id.as_ref(), None);
+        match self.saver.save(&change).await {
+            // Stale: another instance, or the owner, was first.
+            Ok(_) => Ok(()),
+            Err(ServiceError::Limited(limited)) if limited.limit_type == LimitType::DailyExecutions => {
+                let midnight = LevelLimits::day_start(loaded.now) + Duration::days(1);
+                let reason =
+                    format!("daily limit of {} runs is used up; skipped until after midnight UTC", limited.limit);
+                let skip = decide::skip_due_until(&loaded.task, midnight, &reason, &moment)?;
+                self.saver.save(&skip).await.map(drop)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! The task use cases of the canonical API.
+
+use std::sync::Arc;
+
+use task_domain::decide::{self, Change, Moment, NewTask, Rejection};
+use task_domain::{Execution, Handler, LevelLimits, Limits, SubscriptionLevel, Task, TaskId, TaskPatch, UserId, types};
+use task_protocols::{ExecutionQuery, ExecutionStore, ExecutorRegistry, Loaded, TaskFilter, TaskPage};
+use uuid::Uuid;
+
+use crate::change::{Saver, moment};
+use crate::{Access, Caller, ListTasks, Problem, RandomIds, Scope, ServiceError, TaskDraft};
+
+/// The limits of every level, and the level of users that nobody named one for.
+#[derive(Debug, Clone)]
+pub struct LimitsPolicy {
+    pub limits: Limits,
+    pub default_level: SubscriptionLevel,
+}
+
+impl LimitsPolicy {
+    /// The limits that work of `user_id` is under; `None` for work without a user.
+    pub(crate) fn for_user(&self, user_id: Option<&UserId>, named: Option<SubscriptionLevel>) -> Option<LevelLimits> {
+        user_id.map(|_| self.limits.of(named.unwrap_or(self.default_level)))
+    }
+}
+
+/// What [`TaskService`] works with.
+#[derive(Clone)]
+pub struct TaskServiceParts {
+    pub saver: Saver,
+    pub executions: Arc<dyn ExecutionStore>,
+    pub executors: Arc<dyn ExecutorRegistry>,
+    pub limits: LimitsPolicy,
+}
+
+/// Creates, reads, edits, runs and ends tasks on behalf of a caller.
+///
+/// Every method answers another tenant's task exactly as one that does not exist, and another
+/// user's task in the caller's tenant with [`ServiceError::Forbidden`].
+pub struct TaskService {
+    pub(crate) saver: Saver,
+    pub(crate) executions: Arc<dyn ExecutionStore>,
+    executors: Arc<dyn ExecutorRegistry>,
+    limits: LimitsPolicy,
+}
+
+impl TaskService {
+    pub fn new(parts: TaskServiceParts) -> Self {
+        Self { saver: parts.saver, executions: parts.executions, executors: parts.executors, limits: parts.limits }
+    }
+
+    /// Creates a task.
+    ///
+    /// # Errors
+    /// `Invalid` with every problem; `Forbidden`; `Limited` (`active_tasks`, `daily_executions`,
+    /// `schedule_interval`); `DuplicateTask`. Nothing is created then.
+    pub async fn create(&self, caller: &Caller, draft: TaskDraft) -> Result<Task, ServiceError> {
+        caller.need(Scope::TasksWrite, "create")?;
+        let problems = self.draft_problems(caller, &draft);
+        if !problems.is_empty() {
+            return Err(ServiceError::Invalid(problems));
+        }
+        let new = self.own(caller, draft)?;
+        let now = self.saver.store().now().await?;
+        let limits = self.limits.for_user(new.user_id.as_ref(), caller.level());
+        let moment = Moment { now, actor: caller.actor(), ids: &RandomIds };
+        if let (Some(limits), Some(schedule)) = (limits, &new.schedule) {
+            limits.check_interval(schedule.shortest_interval(now)).map_err(ServiceError::Limited)?;
+        }
+        let mut change = decide::create(new, &moment)?;
+        change.limits = limits;
+        self.saver.save(&change).await?.ok_or(ServiceError::Contended)
+    }
+
+    /// Problems of a draft beyond what the edge checks of its texts: the type, its handler, its config.
+    pub fn draft_problems(&self, caller: &Caller, draft: &TaskDraft) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if !types::is_builtin(&draft.task_type) && !caller.is_key() {
+            let allowed = types::BUILTIN.join(", ");
+            problems.push(Problem::new("task_type", format!("must be one of: {allowed}; other types need an API key")));
+        }
+        if draft.handler == Some(Handler::Builtin) && !types::is_builtin(&draft.task_type) {
+            problems.push(Problem::new("handler", "`builtin` needs a built-in task_type"));
+        }
+        if draft.handler == Some(Handler::Worker) && !caller.is_key() {
+            problems.push(Problem::new("handler", "`worker` needs an API key"));
+        }
+        if handler_of(draft) == Handler::Builtin {
+            problems.extend(self.config_problems(&draft.task_type, &draft.config));
+        }
+        problems
+    }
+
+    fn config_problems(&self, task_type: &str, config: &task_domain::JsonObject) -> Vec<Problem> {
+        let Some(executor) = self.executors.find(task_type) else { return Vec::new() };
+        let problems = executor.validate_config(config).into_iter();
+        problems.map(|p| Problem::new(format!("config.{}", p.field), p.message)).collect()
+    }
+
+    /// Settles whose task it is.
+    fn own(&self, caller: &Caller, draft: TaskDraft) -> Result<NewTask, ServiceError> {
+        if !caller.may_use_type(&draft.task_type) {
+            return Err(ServiceError::Forbidden { action: "create", required_level: None });
+        }
+        let user_id = match (&caller.access, draft.user_id.clone()) {
+            (Access::User { user_id, .. }, None) => Some(user_id.clone()),
+            (Access::User { user_id, .. }, Some(named)) if named == *user_id => Some(named),
+            (Access::User { .. }, Some(_)) => {
+                return Err(ServiceError::Forbidden { action: "create", required_level: None });
+            }
+            (Access::Key { .. }, Some(named)) => {
+                caller.need(Scope::ActAsUser, "create")?;
+                Some(named)
+            }
+            (Access::Key { .. }, None) => caller.user_id().cloned(),
+        };
+        Ok(NewTask {
+            tenant_id: caller.tenant_id.clone(),
+            handler: handler_of(&draft),
+            task_id: draft.task_id,
+            user_id,
+            origin: draft.origin,
+            name: draft.name,
+            description: draft.description,
+            task_type: draft.task_type,
+            config: draft.config,
+            metadata: draft.metadata,
+            tags: draft.tags,
+            labels: draft.labels,
+            attributes: draft.attributes,
+            priority: draft.priority,
+            schedule: draft.schedule,
+            due_date: draft.due_date,
+            reminder_time: draft.reminder_time,
+            timeout_seconds: draft.timeout_seconds,
+            depends_on: Vec::new(),
+            blocked: false,
+            retry: draft.retry,
+            credits_per_run: draft.credits_per_run,
+            run_immediately: draft.run_immediately,
+        })
+    }
+
+    /// Reads one task.
+    pub async fn get(&self, caller: &Caller, task_id: &TaskId) -> Result<Task, ServiceError> {
+        Ok(self.load_owned(caller, task_id, "read").await?.task)
+    }
+
+    /// One page of the caller's tasks, newest first.
+    pub async fn list(&self, caller: &Caller, list: ListTasks) -> Result<TaskPage, ServiceError> {
+        let user_id = match &caller.access {
+            Access::User { user_id, .. } => Some(user_id.clone()),
+            Access::Key { .. } => caller.user_id().cloned().or(list.user_id),
+        };
+        // A key that is limited to types lists one of them at a time: a page of "any of mine"
+        // would need the list in every index.
+        if let Access::Key { task_types, .. } = &caller.access
+            && !task_types.is_empty()
+            && list.task_type.as_ref().is_none_or(|t| !task_types.contains(t))
+        {
+            return Err(ServiceError::invalid("task_type", format!("must be one of: {}", task_types.join(", "))));
+        }
+        let filter = TaskFilter {
+            tenant_id: caller.tenant_id.clone(),
+            user_id,
+            origin: list.origin.filter(|_| caller.is_key()),
+            status: list.status,
+            task_type: list.task_type,
+            priority: list.priority,
+            before_id: list.before_id,
+            offset: list.offset,
+            limit: list.limit,
+        };
+        Ok(self.saver.store().list(&filter).await?)
+    }
+
+    /// An owner's edit; only the fields given change. The same values again are a no-op.
+    ///
+    /// # Errors
+    /// `Rejected(InvalidTransition)`, `Invalid`, `Limited`.
+    pub async fn update(&self, caller: &Caller, task_id: &TaskId, patch: &TaskPatch) -> Result<Task, ServiceError> {
+        self.change_owned(caller, task_id, "update", |loaded| {
+            if let Some(config) = &patch.config
+                && loaded.task.handler == Handler::Builtin
+            {
+                let problems = self.config_problems(&loaded.task.task_type, config);
+                if !problems.is_empty() {
+                    return Err(ServiceError::Invalid(problems));
+                }
+            }
+            let limits = self.limits.for_user(loaded.task.user_id.as_ref(), caller.level());
+            if let (Some(limits), Some(Some(schedule))) = (limits, &patch.schedule) {
+                limits.check_interval(schedule.shortest_interval(loaded.now)).map_err(ServiceError::Limited)?;
+            }
+            Ok(decide::update(&loaded.task, patch, &moment(loaded, caller.actor()))?)
+        })
+        .await
+    }
+
+    /// Deletes a task: gone from every list and read; an active run is cancelled.
+    pub async fn delete(&self, caller: &Caller, task_id: &TaskId) -> Result<(), ServiceError> {
+        let decide = |loaded: &Loaded| Ok(decide::delete(&loaded.task, &moment(loaded, caller.actor()))?);
+        self.change_owned(caller, task_id, "delete", decide).await.map(drop)
+    }
+
+    /// Cancels a task that is not done; a running lease is fenced at once.
+    pub async fn cancel(
+        &self,
+        caller: &Caller,
+        task_id: &TaskId,
+        reason: Option<String>,
+    ) -> Result<Task, ServiceError> {
+        let decide =
+            |loaded: &Loaded| Ok(decide::cancel(&loaded.task, reason.clone(), &moment(loaded, caller.actor()))?);
+        self.change_owned(caller, task_id, "cancel", decide).await
+    }
+
+    /// The executions of one task, newest first, the active one included.
+    pub async fn executions(
+        &self,
+        caller: &Caller,
+        task_id: &TaskId,
+        status: Option<task_domain::ExecutionStatus>,
+        limit: i64,
+        offset: i64,
+    ) -> Result<Vec<Execution>, ServiceError> {
+        self.load_owned(caller, task_id, "read").await?;
+        let query =
+            ExecutionQuery { tenant_id: caller.tenant_id.clone(), task_id: task_id.clone(), status, limit, offset };
+        Ok(self.executions.list_executions(&query).await?)
+    }
+
+    /// One execution of a task that the caller may read.
+    pub async fn execution(&self, caller: &Caller, execution_id: Uuid) -> Result<Execution, ServiceError> {
+        let not_found = || ServiceError::ExecutionNotFound { execution_id: execution_id.to_string() };
+        let execution = self.executions.find_execution(&caller.tenant_id, execution_id).await?.ok_or_else(not_found)?;
+        match self.load_owned(caller, &execution.task_id, "read").await {
+            Err(ServiceError::TaskNotFound { .. }) => Err(not_found()),
+            other => other.map(|_| execution),
+        }
+    }
+
+    pub(crate) async fn load_owned(
+        &self,
+        caller: &Caller,
+        task_id: &TaskId,
+        action: &'static str,
+    ) -> Result<Loaded, ServiceError> {
+        let loaded = self.saver.load(&caller.tenant_id, task_id).await?;
+        authorise(caller, &loaded.task, action)?;
+        Ok(loaded)
+    }
+
+    /// Applies a decision to a task that the caller may change, under the owner's limits.
+    pub(crate) async fn change_owned<F>(
+        &self,
+        caller: &Caller,
+        task_id: &TaskId,
+        action: &'static str,
+        decide: F,
+    ) -> Result<Task, ServiceError>
+    where
+        F: Fn(&Loaded) -> Result<Change, ServiceError> + Send + Sync,
+    {
+        let decide = |loaded: &Loaded| {
+            authorise(caller, &loaded.task, action)?;
+            caller.need(Scope::TasksWrite, action)?;
+            let mut change = decide(loaded)?;
+            change.limits = self.limits.for_user(loaded.task.user_id.as_ref(), caller.level());
+            Ok(change)
+        };
+        let (task, _) = self.saver.apply(&caller.tenant_id, task_id, decide).await?;
+        Ok(task)
+    }
+}
+
+fn authorise(caller: &Caller, task: &Task, action: &'static str) -> Result<(), ServiceError> {
+    if caller.owns(task) { Ok(()) } else { Err(ServiceError::Forbidden { action, required_level: None }) }
+}
+
+fn handler_of(draft: &TaskDraft) -> Handler {
+    let by_type = if types::is_builtin(&draft.task_type) { Handler::Builtin } else { Handler::Worker };
+    draft.handler.unwrap_or(by_type)
+}
+
+impl ServiceError {
+    /// Whether the command was refused because of the state the task is in.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Rejected(Rejection::InvalidTransition { .. } | Rejection::LeaseLost(_)))
+    }
+}

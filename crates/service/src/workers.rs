@@ -1,0 +1,166 @@
+//! The use cases of those who do the work: claim, keep, report, give back.
+
+use std::sync::Arc;
+
+use chrono::Duration;
+use task_domain::decide::{self, Failure, Rejection, Report};
+use task_domain::{Actor, Execution, ExecutionStatus, JsonObject, LeaseLost, LeaseToken, Task, TaskId, TenantId};
+use task_protocols::{ClaimRequest, ExecutionStore, Heartbeat, Loaded, ProgressAppended, ProgressStore};
+
+use crate::ServiceError;
+use crate::change::{Saver, moment};
+
+/// What an accepted outcome did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CompletedExecution {
+    /// The attempt with its outcome.
+    pub execution: Execution,
+    /// The task afterwards: queued again, done, or back on its schedule.
+    pub task: Task,
+}
+
+/// Claims and everything that carries a lease token. A token that is not current changes nothing
+/// and is answered with [`Rejection::LeaseLost`] and the reason.
+#[derive(Clone)]
+pub struct WorkerService {
+    saver: Saver,
+    executions: Arc<dyn ExecutionStore>,
+    progress: Arc<dyn ProgressStore>,
+}
+
+impl WorkerService {
+    pub fn new(saver: Saver, executions: Arc<dyn ExecutionStore>, progress: Arc<dyn ProgressStore>) -> Self {
+        Self { saver, executions, progress }
+    }
+
+    /// Leases queued work; each task carries its lease in `current`.
+    pub async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Task>, ServiceError> {
+        let tasks = self.executions.claim(request).await?;
+        for task in &tasks {
+            self.saver.announce(task);
+        }
+        Ok(tasks)
+    }
+
+    /// Extends a lease.
+    pub async fn heartbeat(
+        &self,
+        tenant_id: &TenantId,
+        task_id: &TaskId,
+        token: LeaseToken,
+        lease_seconds: Option<i64>,
+    ) -> Result<Heartbeat, ServiceError> {
+        match self.executions.heartbeat(tenant_id, task_id, token, lease_seconds).await? {
+            Some(heartbeat) => Ok(heartbeat),
+            None => Err(self.lost(tenant_id, task_id, token).await?),
+        }
+    }
+
+    /// Stores progress entries and extends the lease.
+    pub async fn progress(
+        &self,
+        tenant_id: &TenantId,
+        task_id: &TaskId,
+        token: LeaseToken,
+        entries: &[JsonObject],
+    ) -> Result<ProgressAppended, ServiceError> {
+        match self.progress.append(tenant_id, task_id, token, entries).await? {
+            Some(appended) => Ok(appended),
+            None => Err(self.lost(tenant_id, task_id, token).await?),
+        }
+    }
+
+    /// Reports success. Repeating the accepted report with the same token and result is answered
+    /// as it was the first time.
+    pub async fn complete(
+        &self,
+        tenant_id: &TenantId,
+        task_id: &TaskId,
+        token: LeaseToken,
+        report: Report,
+    ) -> Result<CompletedExecution, ServiceError> {
+        let decide = |loaded: &Loaded| Ok(decide::complete(&loaded.task, token, report.clone(), &holder(loaded))?);
+        let lost = match self.end(tenant_id, task_id, token, decide).await {
+            Err(error @ ServiceError::Rejected(Rejection::LeaseLost(LeaseLost::Finished))) => error,
+            other => return other,
+        };
+        let ended = self.executions.find_ended_by_token(tenant_id, task_id, token).await?;
+        let same = |e: &Execution| {
+            e.status == ExecutionStatus::Completed && e.result.clone().unwrap_or_default() == report.result
+        };
+        match ended.filter(same) {
+            Some(execution) => {
+                Ok(CompletedExecution { execution, task: self.saver.load(tenant_id, task_id).await?.task })
+            }
+            None => Err(lost),
+        }
+    }
+
+    /// Reports failure: the run is queued again, or has failed.
+    pub async fn fail(
+        &self,
+        tenant_id: &TenantId,
+        task_id: &TaskId,
+        token: LeaseToken,
+        failure: Failure,
+    ) -> Result<CompletedExecution, ServiceError> {
+        let decide = |loaded: &Loaded| Ok(decide::fail(&loaded.task, token, failure.clone(), &holder(loaded))?);
+        self.end(tenant_id, task_id, token, decide).await
+    }
+
+    /// Gives the work back untried, claimable again after `delay`.
+    pub async fn release(
+        &self,
+        tenant_id: &TenantId,
+        task_id: &TaskId,
+        token: LeaseToken,
+        reason: Option<String>,
+        delay: Duration,
+    ) -> Result<CompletedExecution, ServiceError> {
+        let decide =
+            |loaded: &Loaded| Ok(decide::release(&loaded.task, token, reason.clone(), delay, &holder(loaded))?);
+        self.end(tenant_id, task_id, token, decide).await
+    }
+
+    async fn end<F>(
+        &self,
+        tenant_id: &TenantId,
+        task_id: &TaskId,
+        token: LeaseToken,
+        decide: F,
+    ) -> Result<CompletedExecution, ServiceError>
+    where
+        F: Fn(&Loaded) -> Result<decide::Change, ServiceError> + Send + Sync,
+    {
+        let applied = self.saver.apply(tenant_id, task_id, decide).await;
+        match applied {
+            Ok((task, Some(decide::Change { finished: Some(execution), .. }))) => {
+                Ok(CompletedExecution { execution, task })
+            }
+            Ok(_) => Err(self.lost(tenant_id, task_id, token).await?),
+            Err(ServiceError::Rejected(Rejection::LeaseLost(_))) => Err(self.lost(tenant_id, task_id, token).await?),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Why the token is not current, as the error to answer.
+    async fn lost(
+        &self,
+        tenant_id: &TenantId,
+        task_id: &TaskId,
+        token: LeaseToken,
+    ) -> Result<ServiceError, ServiceError> {
+        let ended = self.executions.find_ended_by_token(tenant_id, task_id, token).await?;
+        let reason = match self.saver.store().find(tenant_id, task_id).await? {
+            Some(loaded) => decide::lost_reason(&loaded.task, token, ended.as_ref()),
+            None => return Ok(ServiceError::TaskNotFound { task_id: task_id.to_string() }),
+        };
+        Ok(ServiceError::Rejected(Rejection::LeaseLost(reason)))
+    }
+}
+
+/// The moment of a report by whoever holds the lease.
+fn holder(loaded: &Loaded) -> decide::Moment<'static> {
+    let worker = loaded.task.current.as_ref().and_then(|e| e.worker_id.clone()).unwrap_or_default();
+    moment(loaded, Actor::Worker(worker))
+}

@@ -1,0 +1,51 @@
+//! Runs by hand.
+
+use std::time::Duration;
+
+use task_domain::{ExecutionStatus, Handler, TriggerType};
+use task_protocols::{MockExecutionStore, MockTaskStore, SaveOutcome};
+
+use crate::support::{loaded, service, stored, user};
+
+#[tokio::test]
+async fn an_execute_queues_a_run_and_returns_when_it_has_ended() {
+    let mut store = MockTaskStore::new();
+    store.expect_find().returning(|_, _| Ok(Some(loaded(stored(false)))));
+    let (saved, seen) = std::sync::mpsc::channel();
+    store.expect_save().times(1).returning(move |change| {
+        saved.send(change.task.current.clone().unwrap()).unwrap();
+        Ok(SaveOutcome::Saved { id: 7 })
+    });
+    let mut executions = MockExecutionStore::new();
+    let seen = std::sync::Mutex::new(seen);
+    executions.expect_list_executions().returning(move |_| {
+        let mut execution = seen.lock().unwrap().try_recv().unwrap();
+        execution.status = ExecutionStatus::Completed;
+        Ok(vec![execution])
+    });
+    let executed = service(store, executions)
+        .execute(&user("ann"), &stored(false).task_id, None, Duration::from_secs(30))
+        .await
+        .unwrap();
+    assert!(executed.finished);
+    assert_eq!(
+        (executed.execution.status, executed.execution.trigger_type),
+        (ExecutionStatus::Completed, TriggerType::Manual)
+    );
+}
+
+#[tokio::test]
+async fn work_for_outside_workers_is_not_waited_for() {
+    let mut store = MockTaskStore::new();
+    store.expect_find().returning(|_, _| {
+        let mut task = stored(false);
+        task.handler = Handler::Worker;
+        Ok(Some(loaded(task)))
+    });
+    store.expect_save().returning(|_| Ok(SaveOutcome::Saved { id: 7 }));
+    let executed = service(store, MockExecutionStore::new())
+        .execute(&user("ann"), &stored(false).task_id, None, Duration::from_secs(30))
+        .await
+        .unwrap();
+    assert!(!executed.finished);
+}

@@ -1,0 +1,8 @@
+//! The use cases with injected mocks: no I/O.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic where it stands")]
+
+mod execute;
+mod scheduler;
+mod support;
+mod tasks;
+mod workers;

@@ -1,0 +1,135 @@
+//! Mocks, and tasks to hand them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeZone, Utc};
+use task_domain::decide::{self, Change, Moment};
+use task_domain::{
+    Actor, JsonObject, Limits, Origin, Priority, RetryPolicy, SubscriptionLevel, Task, TenantId, UserId,
+};
+use task_protocols::{Loaded, MockExecutionStore, MockExecutorRegistry, MockHintBus, MockTaskStore};
+use task_service::{Access, Caller, LimitsPolicy, RandomIds, Saver, Scope, TaskDraft, TaskService, TaskServiceParts};
+use tokio::sync::broadcast;
+
+pub(crate) fn now() -> DateTime<Utc> {
+    Utc.with_ymd_and_hms(2030, 1, 2, 3, 4, 5).unwrap()
+}
+
+pub(crate) fn user(name: &str) -> Caller {
+    Caller {
+        tenant_id: TenantId::default_tenant(),
+        access: Access::User { user_id: UserId::new(name).unwrap(), level: None },
+    }
+}
+
+pub(crate) fn key(scopes: &[Scope], task_types: &[&str]) -> Caller {
+    let access = Access::Key {
+        key_id: "k1".into(),
+        scopes: scopes.to_vec(),
+        task_types: task_types.iter().map(|t| (*t).to_owned()).collect(),
+        acting_for: None,
+    };
+    Caller { tenant_id: TenantId::default_tenant(), access }
+}
+
+pub(crate) fn draft(task_type: &str) -> TaskDraft {
+    TaskDraft {
+        task_id: None,
+        user_id: None,
+        origin: Origin::TaskService,
+        handler: None,
+        name: "Hello".into(),
+        description: None,
+        task_type: task_type.into(),
+        config: JsonObject::new(),
+        metadata: None,
+        tags: Vec::new(),
+        labels: BTreeMap::new(),
+        attributes: JsonObject::new(),
+        priority: Priority::MEDIUM,
+        schedule: None,
+        due_date: None,
+        reminder_time: None,
+        timeout_seconds: None,
+        retry: RetryPolicy::default(),
+        credits_per_run: 0.0,
+        run_immediately: false,
+    }
+}
+
+/// A stored task of user `ann`, made by the domain itself.
+pub(crate) fn stored(queued: bool) -> Task {
+    let draft = draft("echo");
+    let new = decide::NewTask {
+        tenant_id: TenantId::default_tenant(),
+        task_id: None,
+        user_id: Some(UserId::new("ann").unwrap()),
+        origin: draft.origin,
+        handler: task_domain::Handler::Builtin,
+        name: draft.name,
+        description: None,
+        task_type: draft.task_type,
+        config: draft.config,
+        metadata: None,
+        tags: Vec::new(),
+        labels: BTreeMap::new(),
+        attributes: draft.attributes,
+        priority: draft.priority,
+        schedule: None,
+        due_date: None,
+        reminder_time: None,
+        timeout_seconds: None,
+        depends_on: Vec::new(),
+        blocked: false,
+        retry: draft.retry,
+        credits_per_run: 0.0,
+        run_immediately: queued,
+    };
+    let moment = Moment { now: now(), actor: Actor::System("test"), ids: &RandomIds };
+    Task { id: 7, ..decide::create(new, &moment).unwrap().task }
+}
+
+/// The same task, leased to `w1`.
+pub(crate) fn leased() -> Task {
+    let moment = Moment { now: now(), actor: Actor::System("test"), ids: &RandomIds };
+    let claimer = decide::Claimer { worker_id: "w1".into(), lease_seconds: 60 };
+    decide::claim(&stored(true), &claimer, &moment).unwrap().task
+}
+
+pub(crate) fn loaded(task: Task) -> Loaded {
+    Loaded { task, now: now() }
+}
+
+pub(crate) fn policy(level: SubscriptionLevel) -> LimitsPolicy {
+    LimitsPolicy { limits: Limits::default(), default_level: level }
+}
+
+/// Hints that nobody hears.
+pub(crate) fn silent_hints() -> MockHintBus {
+    let mut hints = MockHintBus::new();
+    hints.expect_send().return_const(());
+    hints.expect_subscribe().returning(|| broadcast::channel(16).1);
+    hints
+}
+
+pub(crate) fn saver(store: MockTaskStore, hints: MockHintBus) -> Saver {
+    Saver::new(Arc::new(store), Arc::new(hints))
+}
+
+/// A task service over a mock store.
+pub(crate) fn service(store: MockTaskStore, executions: MockExecutionStore) -> TaskService {
+    let mut executors = MockExecutorRegistry::new();
+    executors.expect_find().returning(|_| None);
+    TaskService::new(TaskServiceParts {
+        saver: saver(store, silent_hints()),
+        executions: Arc::new(executions),
+        executors: Arc::new(executors),
+        limits: policy(SubscriptionLevel::Basic),
+    })
+}
+
+/// The types of a change's events.
+pub(crate) fn event_types(change: &Change) -> Vec<&'static str> {
+    change.events.iter().map(|event| event.event_type.as_str()).collect()
+}
