@@ -1,0 +1,82 @@
+//! Hints between instances, over core NATS.
+
+use async_nats::Client;
+use futures::StreamExt;
+use serde::{Deserialize, Serialize};
+use task_protocols::background::Background;
+use task_protocols::{Hint, HintBus};
+use tokio::sync::{broadcast, mpsc};
+
+use crate::in_process::HINT_CAPACITY;
+
+const SUBJECT: &str = "_task_service.hint";
+
+/// A hint on its way, with the instance that sent it.
+#[derive(Serialize, Deserialize)]
+struct Envelope {
+    from: String,
+    hint: Hint,
+}
+
+/// Delivers hints to this process at once and to other instances through NATS; when NATS is away
+/// or too slow they are dropped, which a hint may be.
+pub struct NatsHints {
+    local: broadcast::Sender<Hint>,
+    outgoing: mpsc::Sender<Hint>,
+}
+
+impl NatsHints {
+    pub fn new(client: Client, instance_id: &str, background: &Background) -> Self {
+        let (local, _) = broadcast::channel(HINT_CAPACITY);
+        let (outgoing, mut queue) = mpsc::channel::<Hint>(HINT_CAPACITY);
+        let (sender, from) = (client.clone(), instance_id.to_owned());
+        let stop = background.stopping();
+        background.spawn(async move {
+            loop {
+                let hint = tokio::select! {
+                    hint = queue.recv() => hint,
+                    () = stop.cancelled() => return,
+                };
+                let Some(hint) = hint else { return };
+                let envelope = Envelope { from: from.clone(), hint };
+                if let Ok(body) = serde_json::to_vec(&envelope) {
+                    // Waits while the connection's buffer is full; `send` drops meanwhile.
+                    let _ = sender.publish(SUBJECT, body.into()).await;
+                }
+            }
+        });
+        let (heard, me) = (local.clone(), instance_id.to_owned());
+        background.supervise("hints", move |stop| {
+            let (client, heard, me) = (client.clone(), heard.clone(), me.clone());
+            async move {
+                let Ok(mut messages) = client.subscribe(SUBJECT).await else { return };
+                loop {
+                    let message = tokio::select! {
+                        message = messages.next() => message,
+                        () = stop.cancelled() => return,
+                    };
+                    let Some(message) = message else { return };
+                    match serde_json::from_slice::<Envelope>(&message.payload) {
+                        Ok(envelope) if envelope.from != me => drop(heard.send(envelope.hint)),
+                        Ok(_) => {}
+                        Err(error) => tracing::debug!(%error, "a hint that cannot be read; is an instance of another version about?"),
+                    }
+                }
+            }
+        });
+        Self { local, outgoing }
+    }
+}
+
+impl HintBus for NatsHints {
+    fn send(&self, hint: Hint) {
+        let _ = self.local.send(hint.clone());
+        if self.outgoing.try_send(hint).is_err() {
+            tracing::debug!("hint dropped: the queue to NATS is full");
+        }
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<Hint> {
+        self.local.subscribe()
+    }
+}

@@ -1,0 +1,258 @@
+//! The relay: takes committed events from the outbox to the bus.
+//!
+//! Relayed by mark, never by a cursor over ids: ids become visible out of order under concurrent
+//! writers, and a cursor would step over them. One relay at a time, by a lock in the store; two are
+//! safe and only cost duplicates under the same ids.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream;
+use task_domain::{TaskId, TenantId};
+use task_protocols::{BusError, EventBus, Hint, HintBus, OutboxEvent, OutboxStore, RelayLock, StoreError};
+use tokio::sync::broadcast;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How the relay works.
+#[derive(Debug, Clone)]
+pub struct RelayConfig {
+    /// Events read at a time.
+    pub batch: i64,
+    /// Tasks whose events are under way at the same time; of each task one event at a time.
+    pub in_flight: usize,
+    /// How often it looks when no hint comes.
+    pub idle: Duration,
+    /// Longest wait while the bus or the store is away.
+    pub max_backoff: Duration,
+    /// How much of the past is published again when the bus may have forgotten it.
+    pub republish: Duration,
+    /// At shutdown: how long it goes on publishing what is left.
+    pub flush: Duration,
+}
+
+impl Default for RelayConfig {
+    fn default() -> Self {
+        Self {
+            batch: 500,
+            in_flight: 64,
+            idle: Duration::from_secs(1),
+            max_backoff: Duration::from_secs(5),
+            republish: Duration::from_secs(300),
+            flush: Duration::from_millis(1500),
+        }
+    }
+}
+
+const LOCK_CHECK: Duration = Duration::from_secs(5);
+
+/// Why a round did not get everything out. What was acknowledged is marked all the same.
+#[derive(Debug, thiserror::Error)]
+pub enum RelayError {
+    #[error("the outbox could not be read or marked")]
+    Store(#[from] StoreError),
+    #[error("the bus did not take every event")]
+    Bus(#[from] BusError),
+}
+
+pub struct Relay {
+    outbox: Arc<dyn OutboxStore>,
+    bus: Arc<dyn EventBus>,
+    hints: Arc<dyn HintBus>,
+    config: RelayConfig,
+}
+
+impl Relay {
+    pub fn new(
+        outbox: Arc<dyn OutboxStore>,
+        bus: Arc<dyn EventBus>,
+        hints: Arc<dyn HintBus>,
+        config: RelayConfig,
+    ) -> Self {
+        Self { outbox, bus, hints, config }
+    }
+
+    /// Relays while it holds the lock, and waits for the lock otherwise, until `stop` fires.
+    pub async fn run(&self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            match self.outbox.try_lock_relay().await {
+                Ok(Some(lock)) => self.lead(lock.as_ref(), &stop).await,
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::debug!(error = &error as &dyn std::error::Error, "the relay lock cannot be asked for")
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(self.config.idle) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    /// Relays until the lock is lost or `stop` fires; then what is left is flushed.
+    async fn lead(&self, lock: &dyn RelayLock, stop: &CancellationToken) {
+        tracing::debug!("this instance relays events");
+        let mut hints = self.hints.subscribe();
+        let mut republished = None;
+        let mut backoff = Backoff::new(self.config.max_backoff);
+        let mut checked = Instant::now();
+        while !stop.is_cancelled() {
+            if checked.elapsed() > LOCK_CHECK {
+                if !lock.is_held().await {
+                    tracing::info!("the relay lock was lost; another instance may relay now");
+                    return;
+                }
+                checked = Instant::now();
+            }
+            match self.round(&mut republished).await {
+                Ok(published) => {
+                    backoff.reset();
+                    if published as i64 >= self.config.batch {
+                        continue;
+                    }
+                    tokio::select! {
+                        () = changed(&mut hints) => {}
+                        () = tokio::time::sleep(self.config.idle) => {}
+                        () = stop.cancelled() => {}
+                    }
+                }
+                Err(error) => {
+                    let wait = backoff.next();
+                    tracing::warn!(error = &error as &dyn std::error::Error, ?wait, "events wait in the outbox");
+                    tokio::select! {
+                        () = tokio::time::sleep(wait) => {}
+                        () = stop.cancelled() => {}
+                    }
+                }
+            }
+        }
+        let flush = async { while self.tick().await.is_ok_and(|published| published > 0) {} };
+        let _ = tokio::time::timeout(self.config.flush, flush).await;
+    }
+
+    async fn round(&self, republished: &mut Option<u64>) -> Result<usize, RelayError> {
+        let epoch = self.bus.epoch();
+        if *republished != Some(epoch) {
+            self.republish().await?;
+            // Not the epoch of now: if it rose meanwhile, the next round republishes again.
+            *republished = Some(epoch);
+        }
+        self.tick().await
+    }
+
+    /// Publishes one batch of unpublished events; how many were acknowledged and marked.
+    ///
+    /// # Errors
+    /// When the store failed, or the bus did not take every event; the events that it took are marked.
+    pub async fn tick(&self) -> Result<usize, RelayError> {
+        let events = self.outbox.unpublished(self.config.batch).await?;
+        if events.is_empty() {
+            return Ok(0);
+        }
+        let (mut acknowledged, failure) = self.publish(events).await;
+        // By row id: of each task in the order of its events, which positions then keep.
+        acknowledged.sort_unstable();
+        if !acknowledged.is_empty() {
+            self.outbox.mark_published(&acknowledged).await?;
+            self.hints.send(Hint::EventsPublished);
+        }
+        match failure {
+            Some(error) => Err(error.into()),
+            None => Ok(acknowledged.len()),
+        }
+    }
+
+    /// Publishes the last minutes again, under the same ids, in the order of their positions.
+    ///
+    /// # Errors
+    /// When the store or the bus failed; it is to be repeated from the beginning then.
+    pub async fn republish(&self) -> Result<(), RelayError> {
+        let mut after = 0;
+        loop {
+            let events = self.outbox.published_within(self.config.republish, after, self.config.batch).await?;
+            let Some(last) = events.last().and_then(|event| event.position) else { return Ok(()) };
+            if let (_, Some(error)) = self.publish(events).await {
+                return Err(error.into());
+            }
+            after = last;
+        }
+    }
+
+    /// Publishes events: those of one task one after the other, different tasks side by side. The
+    /// row ids that were acknowledged, and the first failure. A failure stops its task, so that no
+    /// later event overtakes an earlier one.
+    async fn publish(&self, events: Vec<OutboxEvent>) -> (Vec<i64>, Option<BusError>) {
+        let publish_task = |events: Vec<OutboxEvent>| async move {
+            let mut acknowledged = Vec::with_capacity(events.len());
+            for event in &events {
+                match self.bus.publish(event).await {
+                    Ok(()) => acknowledged.push(event.id),
+                    Err(error) => return (acknowledged, Some(error)),
+                }
+            }
+            (acknowledged, None)
+        };
+        let mut outcomes = stream::iter(by_task(events)).map(publish_task).buffer_unordered(self.config.in_flight);
+        let (mut acknowledged, mut failure) = (Vec::new(), None);
+        while let Some((ids, error)) = outcomes.next().await {
+            acknowledged.extend(ids);
+            failure = failure.or(error);
+        }
+        (acknowledged, failure)
+    }
+}
+
+/// Groups events by task, keeping their order.
+fn by_task(events: Vec<OutboxEvent>) -> Vec<Vec<OutboxEvent>> {
+    let mut places: std::collections::HashMap<(TenantId, TaskId), usize> = std::collections::HashMap::new();
+    let mut groups: Vec<Vec<OutboxEvent>> = Vec::new();
+    for event in events {
+        let key = (event.event.tenant_id.clone(), event.event.task_id.clone());
+        let place = *places.entry(key).or_insert_with(|| {
+            groups.push(Vec::new());
+            groups.len() - 1
+        });
+        groups[place].push(event);
+    }
+    groups
+}
+
+/// Waits until some task changed, then takes the hints that came with it: one look serves them all.
+async fn changed(hints: &mut broadcast::Receiver<Hint>) {
+    loop {
+        match hints.recv().await {
+            Ok(Hint::TaskChanged { .. }) | Err(broadcast::error::RecvError::Lagged(_)) => break,
+            Ok(_) => {}
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+        }
+    }
+    while !matches!(
+        hints.try_recv(),
+        Err(broadcast::error::TryRecvError::Empty | broadcast::error::TryRecvError::Closed)
+    ) {}
+}
+
+/// Growing waits with jitter, so that instances do not return in one moment.
+struct Backoff {
+    next: Duration,
+    max: Duration,
+}
+
+impl Backoff {
+    const FIRST: Duration = Duration::from_millis(100);
+
+    fn new(max: Duration) -> Self {
+        Self { next: Self::FIRST, max }
+    }
+
+    fn reset(&mut self) {
+        self.next = Self::FIRST;
+    }
+
+    fn next(&mut self) -> Duration {
+        let wait = self.next.mul_f64(0.75 + f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 512.0);
+        self.next = (self.next * 2).min(self.max);
+        wait
+    }
+}
