@@ -1,0 +1,184 @@
+//! Who is calling: a user through the gateway, or a service with an API key.
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{AUTHORIZATION, HeaderMap};
+use actix_web::{FromRequest, HttpRequest, web};
+use futures::future::{Ready, ready};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use task_domain::{SubscriptionLevel, TenantId, UserId};
+use task_service::{Access, Caller, Scope, ServiceError};
+
+use crate::errors::ApiError;
+use crate::state::ApiState;
+
+/// An API key that the configuration names.
+#[derive(Debug, Clone)]
+pub struct StaticKey {
+    /// Public name, for logs and history.
+    pub key_id: String,
+    pub secret: SecretString,
+    pub tenant_id: TenantId,
+    pub scopes: Vec<Scope>,
+    /// Empty: every type.
+    pub task_types: Vec<String>,
+}
+
+/// What is believed.
+#[derive(Debug, Clone, Default)]
+pub struct AuthConfig {
+    /// Gateway headers are believed without a secret; only on a loopback listener.
+    pub development: bool,
+    /// Any of them vouches for the gateway headers; two while one is rotated out.
+    pub gateway_secrets: Vec<SecretString>,
+    pub keys: Vec<StaticKey>,
+}
+
+/// An authenticated caller, as an extractor.
+pub(crate) struct Authenticated(pub(crate) Caller);
+
+impl FromRequest for Authenticated {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let Some(state) = request.app_data::<web::Data<ApiState>>() else {
+            return ready(Err(ApiError::Unauthenticated));
+        };
+        ready(caller(&state.auth, request.headers()).map(Self))
+    }
+}
+
+/// The one value of a header: `Err` when it is given twice or is no text.
+fn one<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, ApiError> {
+    let mut values = headers.get_all(name);
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value
+            .to_str()
+            .map(Some)
+            .or_else(|_| std::str::from_utf8(value.as_bytes()).map(Some))
+            .map_err(|_| ApiError::Unauthenticated),
+        (Some(_), Some(_)) => Err(ApiError::Unauthenticated),
+    }
+}
+
+fn caller(config: &AuthConfig, headers: &HeaderMap) -> Result<Caller, ApiError> {
+    let gateway = if trusted(config, headers)? { gateway_headers(headers)? } else { None };
+    let Some(secret) = presented_key(headers)? else {
+        let (tenant_id, user_id, level) = gateway.ok_or(ApiError::Unauthenticated)?;
+        return Ok(Caller { tenant_id, access: Access::User { user_id, level } });
+    };
+    let key =
+        config.keys.iter().find(|key| same(key.secret.expose_secret(), secret)).ok_or(ApiError::Unauthenticated)?;
+    let mut acting_for = None;
+    if let Some(user) = one(headers, "x-user-id")? {
+        let may = key.scopes.contains(&Scope::ActAsUser) || key.scopes.contains(&Scope::Admin);
+        if !may {
+            return Err(ServiceError::Forbidden { action: "act_as_user", required_level: None }.into());
+        }
+        let user_id = UserId::new(user).map_err(|_| ApiError::Unauthenticated)?;
+        acting_for = Some((user_id, level(headers)?));
+    }
+    let access = Access::Key {
+        key_id: key.key_id.clone(),
+        scopes: key.scopes.clone(),
+        task_types: key.task_types.clone(),
+        acting_for,
+    };
+    Ok(Caller { tenant_id: key.tenant_id.clone(), access })
+}
+
+/// Whether the gateway headers may be believed.
+fn trusted(config: &AuthConfig, headers: &HeaderMap) -> Result<bool, ApiError> {
+    let Some(shown) = one(headers, "x-gateway-secret")? else { return Ok(config.development) };
+    // All are compared, so that time tells nothing of which one failed where.
+    let matches = config.gateway_secrets.iter().filter(|secret| same(secret.expose_secret(), shown)).count();
+    Ok(matches > 0 || config.development)
+}
+
+fn gateway_headers(headers: &HeaderMap) -> Result<Option<(TenantId, UserId, Option<SubscriptionLevel>)>, ApiError> {
+    let Some(user) = one(headers, "x-user-id")? else { return Ok(None) };
+    let user_id = UserId::new(user).map_err(|_| ApiError::Unauthenticated)?;
+    let tenant_id = match one(headers, "x-tenant-id")? {
+        Some(tenant) => TenantId::new(tenant).map_err(|_| ApiError::Unauthenticated)?,
+        None => TenantId::default_tenant(),
+    };
+    Ok(Some((tenant_id, user_id, level(headers)?)))
+}
+
+fn level(headers: &HeaderMap) -> Result<Option<SubscriptionLevel>, ApiError> {
+    match one(headers, "x-subscription-level")? {
+        Some(text) => text.to_ascii_lowercase().parse().map(Some).map_err(|_| ApiError::Unauthenticated),
+        None => Ok(None),
+    }
+}
+
+fn presented_key(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
+    if let Some(key) = one(headers, "x-api-key")? {
+        return Ok(Some(key));
+    }
+    let Some(authorization) = one(headers, AUTHORIZATION.as_str())? else { return Ok(None) };
+    match authorization.split_once(' ') {
+        Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(key.trim())),
+        _ => Err(ApiError::Unauthenticated),
+    }
+}
+
+/// Equal, in a time that depends on neither text.
+fn same(known: &str, shown: &str) -> bool {
+    Sha256::digest(known.as_bytes()).ct_eq(&Sha256::digest(shown.as_bytes())).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::http::header::{HeaderName, HeaderValue};
+
+    fn config() -> AuthConfig {
+        let key = |id: &str, scopes: &[Scope]| StaticKey {
+            key_id: id.into(),
+            secret: SecretString::from(format!("secret-{id}")),
+            tenant_id: TenantId::default_tenant(),
+            scopes: scopes.to_vec(),
+            task_types: Vec::new(),
+        };
+        AuthConfig {
+            development: false,
+            gateway_secrets: vec![SecretString::from("old"), SecretString::from("new")],
+            keys: vec![key("worker", &[Scope::TasksWork]), key("service", &[Scope::TasksWrite, Scope::ActAsUser])],
+        }
+    }
+
+    fn ask(headers: &[(&str, &str)]) -> Option<Caller> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(HeaderName::try_from(*name).unwrap(), HeaderValue::from_str(value).unwrap());
+        }
+        caller(&config(), &map).ok()
+    }
+
+    #[test]
+    fn gateway_headers_need_one_of_the_secrets() {
+        assert!(ask(&[("x-user-id", "ann")]).is_none());
+        assert!(ask(&[("x-user-id", "ann"), ("x-gateway-secret", "wrong")]).is_none());
+        for secret in ["old", "new"] {
+            let caller = ask(&[("x-user-id", "ann"), ("x-tenant-id", "acme"), ("x-gateway-secret", secret)]).unwrap();
+            assert_eq!(caller.tenant_id.as_str(), "acme");
+            assert_eq!(caller.user_id().unwrap().as_str(), "ann");
+        }
+        assert!(ask(&[("x-user-id", "ann"), ("x-user-id", "bob"), ("x-gateway-secret", "old")]).is_none());
+    }
+
+    #[test]
+    fn a_key_is_itself_unless_it_may_act_for_a_user() {
+        assert!(ask(&[("x-api-key", "nonsense")]).is_none());
+        assert!(ask(&[("x-api-key", "secret-worker")]).unwrap().is_key());
+        assert!(ask(&[("authorization", "Bearer secret-worker")]).unwrap().is_key());
+        assert!(ask(&[("authorization", "Basic abc")]).is_none());
+        assert!(ask(&[("x-api-key", "secret-worker"), ("x-user-id", "ann")]).is_none());
+        let acting = ask(&[("x-api-key", "secret-service"), ("x-user-id", "ann")]).unwrap();
+        assert_eq!(acting.user_id().unwrap().as_str(), "ann");
+    }
+}

@@ -1,0 +1,205 @@
+//! Every error of the canonical API: status codes and bodies in one place.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::RETRY_AFTER;
+use actix_web::{HttpResponse, ResponseError};
+use serde_json::{Value, json};
+use task_domain::LimitType;
+use task_domain::decide::Rejection;
+use task_protocols::StoreError;
+use task_service::{Problem, ServiceError};
+
+use crate::request_context::request_id;
+
+/// One problem of the input, as the body lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FieldError {
+    /// `["body", "config", "url"]`, `["query", "limit"]`, …
+    pub(crate) loc: Vec<String>,
+    pub(crate) msg: String,
+    pub(crate) kind: &'static str,
+}
+
+impl FieldError {
+    pub(crate) fn query(name: &str, msg: impl Into<String>) -> Self {
+        Self { loc: vec!["query".into(), name.into()], msg: msg.into(), kind: "value_error" }
+    }
+
+    pub(crate) fn path(name: &str, msg: impl Into<String>) -> Self {
+        Self { loc: vec!["path".into(), name.into()], msg: msg.into(), kind: "value_error" }
+    }
+
+    pub(crate) fn body(msg: impl Into<String>, kind: &'static str) -> Self {
+        Self { loc: vec!["body".into()], msg: msg.into(), kind }
+    }
+}
+
+impl From<Problem> for FieldError {
+    fn from(problem: Problem) -> Self {
+        let parts = problem.field.split('.').filter(|part| !part.is_empty());
+        let loc = std::iter::once("body").chain(parts).map(str::to_owned).collect();
+        Self { loc, msg: problem.message, kind: "value_error" }
+    }
+}
+
+/// An answer that is not the one hoped for.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApiError {
+    #[error("Invalid or missing authentication")]
+    Unauthenticated,
+    #[error("the input has problems")]
+    Invalid(Vec<FieldError>),
+    #[error("Unsupported content type; send application/json")]
+    UnsupportedMediaType,
+    #[error("Request body is larger than {limit} bytes")]
+    TooLarge { limit: usize },
+    #[error("{detail}")]
+    Gone { detail: &'static str },
+    #[error("Not Found")]
+    NoRoute,
+    #[error("Method Not Allowed")]
+    NoMethod { allowed: String },
+    /// The documented outcome of a run that was waited for.
+    #[error("Execution failed")]
+    ExecutionFailed { error_code: String, execution_id: String },
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    #[error("internal error")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Self::Service(ServiceError::Store(error))
+    }
+}
+
+impl ApiError {
+    pub(crate) fn internal(source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Internal(Box::new(source))
+    }
+
+    /// Status, stable code, and the body's own fields.
+    fn parts(&self) -> (StatusCode, &'static str, Value) {
+        let detail = json!({"detail": self.to_string()});
+        match self {
+            Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated", detail),
+            Self::Invalid(problems) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "validation_error", json!({"detail": listed(problems)}))
+            }
+            Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail),
+            Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail),
+            Self::Gone { .. } => (StatusCode::GONE, "position_expired", detail),
+            Self::NoRoute => (StatusCode::NOT_FOUND, "not_found", detail),
+            Self::NoMethod { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail),
+            Self::ExecutionFailed { error_code, execution_id } => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "execution_failed",
+                json!({"detail": "Execution failed", "error_code": error_code, "execution_id": execution_id}),
+            ),
+            Self::Service(error) => service_parts(error),
+            Self::Internal(_) => opaque(StatusCode::INTERNAL_SERVER_ERROR),
+        }
+    }
+}
+
+fn listed(problems: &[FieldError]) -> Vec<Value> {
+    problems.iter().map(|p| json!({"loc": p.loc, "msg": p.msg, "type": p.kind})).collect()
+}
+
+/// No internals, ever: the log has them under the request id.
+fn opaque(status: StatusCode) -> (StatusCode, &'static str, Value) {
+    let code = if status == StatusCode::SERVICE_UNAVAILABLE { "unavailable" } else { "internal_error" };
+    (status, code, json!({"detail": "Internal server error"}))
+}
+
+fn service_parts(error: &ServiceError) -> (StatusCode, &'static str, Value) {
+    let message = error.to_string();
+    match error {
+        ServiceError::TaskNotFound { task_id } => {
+            (StatusCode::NOT_FOUND, "task_not_found", json!({"detail": message, "task_id": task_id}))
+        }
+        ServiceError::ExecutionNotFound { execution_id } => {
+            (StatusCode::NOT_FOUND, "execution_not_found", json!({"detail": message, "execution_id": execution_id}))
+        }
+        ServiceError::Forbidden { action, required_level } => {
+            let mut body = json!({"detail": message, "action": action});
+            if let Some(level) = required_level {
+                body["required_level"] = json!(level);
+            }
+            (StatusCode::FORBIDDEN, "permission_denied", body)
+        }
+        ServiceError::Invalid(problems) => {
+            let problems: Vec<_> = problems.iter().cloned().map(FieldError::from).collect();
+            (StatusCode::UNPROCESSABLE_ENTITY, "validation_error", json!({"detail": listed(&problems)}))
+        }
+        ServiceError::DuplicateTask { task_id } => {
+            (StatusCode::CONFLICT, "duplicate_task", json!({"detail": message, "task_id": task_id}))
+        }
+        ServiceError::Rejected(Rejection::InvalidTransition { from, to, .. }) => {
+            (StatusCode::CONFLICT, "invalid_transition", json!({"detail": message, "from": from, "to": to}))
+        }
+        ServiceError::Rejected(Rejection::LeaseLost(reason)) => {
+            (StatusCode::CONFLICT, "lease_lost", json!({"detail": message, "reason": reason}))
+        }
+        ServiceError::Rejected(_) => (StatusCode::CONFLICT, "conflict", json!({"detail": message})),
+        ServiceError::Limited(limited) => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "limit_exceeded",
+            json!({"detail": message, "limit_type": limited.limit_type, "limit": limited.limit, "used": limited.used}),
+        ),
+        ServiceError::Contended => (StatusCode::CONFLICT, "contended", json!({"detail": message})),
+        ServiceError::Store(StoreError::Unavailable(_)) => opaque(StatusCode::SERVICE_UNAVAILABLE),
+        ServiceError::Store(StoreError::Internal(_)) => opaque(StatusCode::INTERNAL_SERVER_ERROR),
+    }
+}
+
+/// Seconds after which trying again may work.
+fn retry_after(error: &ApiError) -> Option<u32> {
+    match error {
+        ApiError::Service(ServiceError::Limited(limited)) => Some(match limited.limit_type {
+            LimitType::TaskExecutionRate => 60,
+            LimitType::DailyExecutions => 3600,
+            LimitType::ActiveTasks | LimitType::ScheduleInterval => 60,
+        }),
+        ApiError::Service(ServiceError::Store(StoreError::Unavailable(_))) => Some(2),
+        ApiError::Service(ServiceError::Contended) => Some(1),
+        _ => None,
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.parts().0
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let (status, code, mut body) = self.parts();
+        let is_outcome = matches!(self, Self::ExecutionFailed { .. });
+        if status.is_server_error() && !is_outcome {
+            tracing::error!(request_id = request_id(), error = self as &dyn std::error::Error, chain = %chain(self), "request failed");
+        }
+        body["code"] = json!(code);
+        body["request_id"] = json!(request_id());
+        let mut response = HttpResponse::build(status);
+        if let Some(seconds) = retry_after(self) {
+            response.insert_header((RETRY_AFTER, seconds.to_string()));
+        }
+        if let Self::NoMethod { allowed } = self {
+            response.insert_header((actix_web::http::header::ALLOW, allowed.as_str()));
+        }
+        response.json(body)
+    }
+}
+
+/// The causes of an error, outermost first.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,243 @@
+//! Reads the fields of a JSON object and collects every problem, so that a caller learns of all at once.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+use task_domain::{JsonObject, Priority, RetryPolicy, Schedule};
+
+use crate::errors::{ApiError, FieldError};
+
+pub(crate) struct Fields {
+    map: Map<String, Value>,
+    problems: Vec<FieldError>,
+}
+
+impl Fields {
+    /// The body must be an object; an empty body counts as `{}` where `empty_is_fine`.
+    pub(crate) fn of_body(body: Option<Value>, empty_is_fine: bool) -> Result<Self, ApiError> {
+        match body {
+            Some(Value::Object(map)) => Ok(Self { map, problems: Vec::new() }),
+            None if empty_is_fine => Ok(Self { map: Map::new(), problems: Vec::new() }),
+            _ => Err(ApiError::Invalid(vec![FieldError::body("must be a JSON object", "type_error")])),
+        }
+    }
+
+    pub(crate) fn problem(&mut self, field: &str, msg: impl Into<String>, kind: &'static str) {
+        let loc = std::iter::once("body").chain(field.split('.')).map(str::to_owned).collect();
+        self.problems.push(FieldError { loc, msg: msg.into(), kind });
+    }
+
+    /// Adds problems that were found elsewhere.
+    pub(crate) fn extend(&mut self, problems: impl IntoIterator<Item = FieldError>) {
+        self.problems.extend(problems);
+    }
+
+    /// Closes the reading: keys that nobody read are problems too.
+    pub(crate) fn finish(mut self) -> Result<(), ApiError> {
+        let unknown: Vec<String> = std::mem::take(&mut self.map).into_iter().map(|(key, _)| key).collect();
+        for key in unknown {
+            self.problems.push(FieldError {
+                loc: vec!["body".into(), key],
+                msg: "is not a field of this call".into(),
+                kind: "extra_forbidden",
+            });
+        }
+        if self.problems.is_empty() { Ok(()) } else { Err(ApiError::Invalid(self.problems)) }
+    }
+
+    /// The value of a key: `None` absent, `Some(None)` null.
+    pub(crate) fn take(&mut self, key: &str) -> Option<Option<Value>> {
+        self.map.remove(key).map(|value| if value.is_null() { None } else { Some(value) })
+    }
+
+    /// A value through `read`; a failure is noted under the key.
+    fn read<T>(&mut self, key: &str, read: impl FnOnce(Value) -> Result<T, String>) -> Option<Option<T>> {
+        match self.take(key)? {
+            None => Some(None),
+            Some(value) => match read(value) {
+                Ok(value) => Some(Some(value)),
+                Err(message) => {
+                    self.problem(key, message, "value_error");
+                    None
+                }
+            },
+        }
+    }
+
+    /// For fields that may be absent or null, which mean the same.
+    fn optional<T>(&mut self, key: &str, read: impl FnOnce(Value) -> Result<T, String>) -> Option<T> {
+        self.read(key, read).flatten()
+    }
+
+    /// For fields of an edit that cannot be cleared.
+    fn never_null<T>(&mut self, key: &str, read: impl FnOnce(Value) -> Result<T, String>) -> Option<T> {
+        match self.read(key, read) {
+            Some(None) => {
+                self.problem(key, "must not be null", "value_error");
+                None
+            }
+            other => other.flatten(),
+        }
+    }
+
+    pub(crate) fn required_text(&mut self, key: &str, length: RangeInclusive<usize>) -> String {
+        if !self.map.contains_key(key) {
+            self.problem(key, "is required", "missing");
+            return String::new();
+        }
+        self.never_null(key, |value| text(value, length)).unwrap_or_default()
+    }
+
+    pub(crate) fn text(&mut self, key: &str, length: RangeInclusive<usize>) -> Option<String> {
+        self.optional(key, |value| text(value, length))
+    }
+
+    pub(crate) fn kept_text(&mut self, key: &str, length: RangeInclusive<usize>) -> Option<String> {
+        self.never_null(key, |value| text(value, length))
+    }
+
+    pub(crate) fn clearable_text(&mut self, key: &str, length: RangeInclusive<usize>) -> Option<Option<String>> {
+        self.read(key, |value| text(value, length))
+    }
+
+    pub(crate) fn word<T: FromStr<Err = String>>(&mut self, key: &str) -> Option<T> {
+        self.optional(key, |value| text(value, 0..=64)?.parse())
+    }
+
+    pub(crate) fn id<T, E: std::fmt::Display>(&mut self, key: &str, parse: fn(&str) -> Result<T, E>) -> Option<T> {
+        self.optional(key, |value| {
+            let text = value.as_str().ok_or_else(|| "must be a text".to_owned())?;
+            parse(text).map_err(|problem| problem.to_string())
+        })
+    }
+
+    pub(crate) fn flag(&mut self, key: &str) -> bool {
+        let read = self.optional(key, |value| value.as_bool().ok_or_else(|| "must be true or false".to_owned()));
+        read.unwrap_or(false)
+    }
+
+    pub(crate) fn whole(&mut self, key: &str, range: RangeInclusive<i64>) -> Option<Option<i64>> {
+        self.read(key, |value| {
+            let number = value.as_i64().filter(|n| range.contains(n));
+            number.ok_or_else(|| format!("must be a whole number from {} to {}", range.start(), range.end()))
+        })
+    }
+
+    pub(crate) fn amount(&mut self, key: &str) -> Option<f64> {
+        self.never_null(key, |value| {
+            let number = value.as_f64().filter(|n| (0.0..=1e12).contains(n));
+            number.ok_or_else(|| "must be a number from 0 to 1e12".to_owned())
+        })
+    }
+
+    pub(crate) fn object(&mut self, key: &str) -> Option<JsonObject> {
+        self.never_null(key, object)
+    }
+
+    pub(crate) fn clearable_object(&mut self, key: &str) -> Option<Option<JsonObject>> {
+        self.read(key, object)
+    }
+
+    pub(crate) fn instant(&mut self, key: &str) -> Option<Option<DateTime<Utc>>> {
+        self.read(key, instant)
+    }
+
+    pub(crate) fn priority(&mut self, key: &str) -> Option<Priority> {
+        self.never_null(key, |value| {
+            let read = match &value {
+                Value::String(name) => Priority::from_name(name),
+                other => other.as_i64().and_then(Priority::from_number),
+            };
+            read.ok_or_else(|| Priority::ALLOWED.to_owned())
+        })
+    }
+
+    /// At most 32 tags of 1–64 characters.
+    pub(crate) fn tags(&mut self, key: &str) -> Option<Vec<String>> {
+        self.never_null(key, |value| {
+            let Value::Array(items) = value else { return Err("must be a list of texts".into()) };
+            if items.len() > 32 {
+                return Err("must have at most 32 entries".into());
+            }
+            items
+                .into_iter()
+                .map(|item| text(item, 1..=64))
+                .collect::<Result<_, _>>()
+                .map_err(|m| format!("every entry {m}"))
+        })
+    }
+
+    /// At most 32 labels, keys and values of at most 64 characters.
+    pub(crate) fn labels(&mut self, key: &str) -> Option<BTreeMap<String, String>> {
+        self.never_null(key, |value| {
+            let map = object(value)?;
+            if map.len() > 32 {
+                return Err("must have at most 32 entries".into());
+            }
+            map.into_iter()
+                .map(|(name, value)| Ok((text(Value::String(name), 1..=64)?, text(value, 0..=64)?)))
+                .collect::<Result<_, String>>()
+                .map_err(|m| format!("every key and value {m}"))
+        })
+    }
+
+    pub(crate) fn schedule(&mut self, key: &str) -> Option<Option<Schedule>> {
+        match self.take(key)? {
+            None => Some(None),
+            Some(value) => match Schedule::parse(&value) {
+                Ok(schedule) => Some(Some(schedule)),
+                Err(problems) => {
+                    for problem in problems {
+                        let field =
+                            if problem.field.is_empty() { key.to_owned() } else { format!("{key}.{}", problem.field) };
+                        self.problem(&field, problem.message, "value_error");
+                    }
+                    None
+                }
+            },
+        }
+    }
+
+    pub(crate) fn retry(&mut self, key: &str) -> Option<RetryPolicy> {
+        let policy: RetryPolicy =
+            self.never_null(key, |value| serde_json::from_value(value).map_err(|e| e.to_string()))?;
+        let problems = policy.problems();
+        for (field, message) in &problems {
+            self.problem(&format!("{key}.{field}"), *message, "value_error");
+        }
+        problems.is_empty().then_some(policy)
+    }
+}
+
+fn text(value: Value, length: RangeInclusive<usize>) -> Result<String, String> {
+    let Value::String(text) = value else { return Err("must be a text".into()) };
+    if !length.contains(&text.chars().count()) {
+        return Err(format!("must have {} to {} characters", length.start(), length.end()));
+    }
+    if *length.start() > 0 && text.trim().is_empty() {
+        return Err("must not be blank".into());
+    }
+    Ok(text)
+}
+
+fn object(value: Value) -> Result<JsonObject, String> {
+    match value {
+        Value::Object(map) => Ok(map),
+        _ => Err("must be an object".into()),
+    }
+}
+
+fn instant(value: Value) -> Result<DateTime<Utc>, String> {
+    let wrong = || "must be an RFC 3339 instant such as 2030-01-31T09:00:00Z".to_owned();
+    let text = value.as_str().ok_or_else(wrong)?;
+    let at = DateTime::parse_from_rfc3339(text).map_err(|_| wrong())?.with_timezone(&Utc);
+    let micros = at.timestamp_micros();
+    // What both engines can keep; a year of five digits is a typing error anyway.
+    if !(1970..=9999).contains(&chrono::Datelike::year(&at)) {
+        return Err("must lie between the years 1970 and 9999".into());
+    }
+    DateTime::from_timestamp_micros(micros).ok_or_else(wrong)
+}

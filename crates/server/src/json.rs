@@ -1,0 +1,155 @@
+//! The body of a request: JSON, checked before anything reads it.
+
+use actix_web::dev::Payload;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::{FromRequest, HttpRequest, web};
+use futures::StreamExt;
+use futures::future::LocalBoxFuture;
+use serde_json::Value;
+
+use crate::errors::{ApiError, FieldError};
+
+/// Bodies larger than this are refused, bytes.
+const MAX_BODY: usize = 256 * 1024;
+const MAX_DEPTH: usize = 32;
+/// As many problems as one answer names.
+const MAX_PROBLEMS: usize = 50;
+
+/// A JSON body: UTF-8, without NUL, at most 32 deep, every number an i64 or a finite f64.
+/// `None` when the body is empty.
+pub(crate) struct JsonBody(pub(crate) Option<Value>);
+
+impl FromRequest for JsonBody {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let content_type =
+            request.headers().get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default().to_ascii_lowercase());
+        let mut payload = payload.take();
+        Box::pin(async move {
+            let mut bytes = web::BytesMut::new();
+            while let Some(chunk) = payload.next().await {
+                let chunk = chunk.map_err(|error| {
+                    ApiError::Invalid(vec![FieldError::body(format!("could not be read: {error}"), "body_error")])
+                })?;
+                if bytes.len() + chunk.len() > MAX_BODY {
+                    return Err(ApiError::TooLarge { limit: MAX_BODY });
+                }
+                bytes.extend_from_slice(&chunk);
+            }
+            if bytes.is_empty() {
+                return Ok(Self(None));
+            }
+            let media_type = content_type.as_deref().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+            if media_type != "application/json" && !media_type.ends_with("+json") {
+                return Err(ApiError::UnsupportedMediaType);
+            }
+            parse(&bytes).map(|value| Self(Some(value)))
+        })
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<Value, ApiError> {
+    let refuse = |message: String, kind| ApiError::Invalid(vec![FieldError::body(message, kind)]);
+    let value: Value =
+        serde_json::from_slice(bytes).map_err(|error| refuse(format!("is not valid JSON: {error}"), "json_invalid"))?;
+    if has_long_integer(bytes) {
+        return Err(refuse("has an integer beyond 64 bits".into(), "number_out_of_range"));
+    }
+    let mut problems = Vec::new();
+    check(&value, &mut vec!["body".to_owned()], &mut problems);
+    if problems.is_empty() { Ok(value) } else { Err(ApiError::Invalid(problems)) }
+}
+
+/// Collects what no column could keep; `path` is where `value` stands, the body itself at depth 1.
+fn check(value: &Value, path: &mut Vec<String>, problems: &mut Vec<FieldError>) {
+    if problems.len() >= MAX_PROBLEMS {
+        return;
+    }
+    let mut refuse = |msg: &str| {
+        problems.push(FieldError { loc: path.clone(), msg: msg.to_owned(), kind: "json_invalid" });
+    };
+    match value {
+        // The rest of such a body is not looked at: it may be deeper still.
+        _ if path.len() > MAX_DEPTH => refuse("is nested deeper than 32 levels"),
+        Value::String(text) if text.contains('\0') => refuse("must not have a NUL character"),
+        Value::Number(number) if number.is_u64() && !number.is_i64() => refuse("is an integer beyond 64 bits"),
+        Value::Array(items) => {
+            for (n, item) in items.iter().enumerate() {
+                path.push(n.to_string());
+                check(item, path, problems);
+                path.pop();
+            }
+        }
+        Value::Object(map) => {
+            if map.keys().any(|key| key.contains('\0')) {
+                refuse("must not have a NUL character in a key");
+            }
+            for (key, item) in map.iter().filter(|(key, _)| !key.contains('\0')) {
+                path.push(key.clone());
+                check(item, path, problems);
+                path.pop();
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether valid JSON has an integer literal too long for 64 bits, which the parser would
+/// silently round to a float.
+fn has_long_integer(json: &[u8]) -> bool {
+    let (mut in_text, mut escaped, mut digits) = (false, false, 0usize);
+    let mut is_integer = true;
+    for &byte in json.iter().chain(b" ") {
+        if in_text {
+            (in_text, escaped) = (escaped || byte != b'"', !escaped && byte == b'\\');
+            continue;
+        }
+        match byte {
+            b'0'..=b'9' => digits += 1,
+            b'.' | b'e' | b'E' | b'+' | b'-' if digits > 0 => is_integer = false,
+            _ => {
+                if digits > 19 && is_integer {
+                    return true;
+                }
+                (digits, is_integer) = (0, true);
+                in_text = byte == b'"';
+            }
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_store_could_not_keep_is_refused() {
+        let deep = format!("{}1{}", "[".repeat(40), "]".repeat(40));
+        let bad = [
+            r#"{"a":"\u0000"}"#,
+            r#"{"\u0000":1}"#,
+            r#"{"a":"\ud800"}"#,
+            r#"{"a":9223372036854775808}"#,
+            r#"{"a":123456789012345678901234567890}"#,
+            r#"{"a":-12345678901234567890}"#,
+            r#"{"a":1e400}"#,
+            r#"{"a":NaN}"#,
+            r#"{"a":1"#,
+            deep.as_str(),
+        ];
+        for text in bad {
+            assert!(parse(text.as_bytes()).is_err(), "{text}");
+        }
+        let good = [
+            r#"{"a":9223372036854775807,"b":1e300,"c":0.12345678901234567890123,"d":"12345678901234567890123 \" 1"}"#,
+            "[1,2]",
+            "null",
+        ];
+        for text in good {
+            assert!(parse(text.as_bytes()).is_ok(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Prometheus metrics.
+
+use std::time::Duration;
+
+use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+
+/// The metrics of one process.
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    durations: HistogramVec,
+    /// Events that wait for the relay; set when scraped.
+    pub outbox_backlog: IntGauge,
+}
+
+impl Metrics {
+    /// # Errors
+    /// Only when two metrics have one name, which is a bug.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let requests = IntCounterVec::new(
+            Opts::new("task_service_http_requests_total", "Requests answered"),
+            &["method", "route", "status"],
+        )?;
+        let buckets = vec![0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+        let options = HistogramOpts::new("task_service_http_request_seconds", "Time from the request to its answer")
+            .buckets(buckets);
+        let durations = HistogramVec::new(options, &["method", "route"])?;
+        let outbox_backlog =
+            IntGauge::new("task_service_outbox_backlog", "Committed events that the relay has not published yet")?;
+        registry.register(Box::new(requests.clone()))?;
+        registry.register(Box::new(durations.clone()))?;
+        registry.register(Box::new(outbox_backlog.clone()))?;
+        Ok(Self { registry, requests, durations, outbox_backlog })
+    }
+
+    pub(crate) fn observe(&self, method: &str, route: &str, status: u16, elapsed: Duration) {
+        self.requests.with_label_values(&[method, route, &status.to_string()]).inc();
+        self.durations.with_label_values(&[method, route]).observe(elapsed.as_secs_f64());
+    }
+
+    /// The text exposition format.
+    pub(crate) fn render(&self) -> Result<Vec<u8>, prometheus::Error> {
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+}

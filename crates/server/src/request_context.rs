@@ -1,0 +1,59 @@
+//! The request id: accepted or generated, logged, returned, and part of every error body.
+
+use std::time::Instant;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, web};
+use uuid::Uuid;
+
+use crate::state::ApiState;
+
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+tokio::task_local! {
+    static CURRENT: String;
+}
+
+/// The id of the request that this code runs for.
+pub(crate) fn request_id() -> Option<String> {
+    CURRENT.try_with(Clone::clone).ok()
+}
+
+fn accepted(request: &ServiceRequest) -> Option<String> {
+    let text = request.headers().get(REQUEST_ID)?.to_str().ok()?;
+    let fine = (1..=128).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || "._:-".contains(c));
+    fine.then(|| text.to_owned())
+}
+
+/// Middleware: gives the request its id, counts it, logs it once.
+pub(crate) async fn track(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let id = accepted(&request).unwrap_or_else(|| Uuid::now_v7().to_string());
+    let state = request.app_data::<web::Data<ApiState>>().cloned();
+    let method = request.method().to_string();
+    let path = request.path().to_owned();
+    let started = Instant::now();
+    let mut response = CURRENT.scope(id.clone(), next.call(request)).await?;
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    let status = response.status().as_u16();
+    let elapsed = started.elapsed();
+    // The pattern, not the path: labels must stay few.
+    let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".into());
+    if let Some(state) = state {
+        state.metrics.observe(&method, &route, status, elapsed);
+    }
+    let millis = elapsed.as_millis();
+    if status >= 500 {
+        tracing::error!(request_id = %id, %method, %path, status, millis, "request");
+    } else {
+        tracing::info!(request_id = %id, %method, %path, status, millis, "request");
+    }
+    Ok(response)
+}

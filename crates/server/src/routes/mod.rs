@@ -1,0 +1,34 @@
+//! The routes, one file for each kind of thing.
+
+use std::time::Duration;
+
+pub(crate) mod events;
+pub(crate) mod executions;
+mod query;
+pub(crate) mod system;
+pub(crate) mod tasks;
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+/// Longest wait of an `execute` for its outcome.
+const EXECUTE_WAIT: Duration = Duration::from_secs(30);
+
+/// Every route of the canonical API, collected into the OpenAPI document as it is registered.
+pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
+    config
+        .service(tasks::create::create_task)
+        .service(tasks::list::list_tasks)
+        .service(tasks::get::get_task)
+        .service(tasks::update::put_task)
+        .service(tasks::update::patch_task)
+        .service(tasks::delete::delete_task)
+        .service(tasks::cancel::cancel_task)
+        .service(executions::execute_task)
+        .service(executions::list_executions)
+        .service(executions::get_execution)
+        .service(events::stream_events)
+        .service(system::health)
+        .service(system::detailed_health)
+        .service(system::status)
+        .service(system::metrics);
+}

@@ -1,0 +1,82 @@
+//! Query strings, read strictly: an unknown or doubled parameter is a problem, not a no-op.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+use task_domain::TaskId;
+use uuid::Uuid;
+
+use crate::errors::{ApiError, FieldError};
+
+pub(crate) struct Query {
+    values: BTreeMap<String, String>,
+    problems: Vec<FieldError>,
+}
+
+impl Query {
+    pub(crate) fn of(query_string: &str) -> Result<Self, ApiError> {
+        let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query_string).map_err(|_| {
+            ApiError::Invalid(vec![FieldError {
+                loc: vec!["query".into()],
+                msg: "is not a valid query string".into(),
+                kind: "value_error",
+            }])
+        })?;
+        let mut query = Self { values: BTreeMap::new(), problems: Vec::new() };
+        for (name, value) in pairs {
+            if value.contains('\0') {
+                query.problems.push(FieldError::query(&name, "must not have a NUL character"));
+            }
+            if query.values.insert(name.clone(), value).is_some() {
+                query.problems.push(FieldError::query(&name, "must be given once"));
+            }
+        }
+        Ok(query)
+    }
+
+    /// A parameter through `FromStr`; an empty one counts as absent.
+    pub(crate) fn get<T>(&mut self, name: &str) -> Option<T>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        self.get_with(name, |text| text.parse().map_err(|e: T::Err| e.to_string()))
+    }
+
+    pub(crate) fn get_with<T>(&mut self, name: &str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let text = self.values.remove(name).filter(|text| !text.is_empty())?;
+        match read(&text) {
+            Ok(value) => Some(value),
+            Err(message) => {
+                self.problems.push(FieldError::query(name, message));
+                None
+            }
+        }
+    }
+
+    pub(crate) fn whole(&mut self, name: &str, range: RangeInclusive<i64>, default: i64) -> i64 {
+        let read = |text: &str| {
+            let number = text.parse::<i64>().ok().filter(|n| range.contains(n));
+            number.ok_or_else(|| format!("must be a whole number from {} to {}", range.start(), range.end()))
+        };
+        self.get_with(name, read).unwrap_or(default)
+    }
+
+    /// Closes the reading: parameters that nobody read are problems too.
+    pub(crate) fn finish(mut self) -> Result<(), ApiError> {
+        self.problems.extend(self.values.keys().map(|name| FieldError::query(name, "is not a parameter of this call")));
+        if self.problems.is_empty() { Ok(()) } else { Err(ApiError::Invalid(self.problems)) }
+    }
+}
+
+/// The task id of a path; one that no task can have is simply not found.
+pub(crate) fn task_id(text: &str) -> Result<TaskId, ApiError> {
+    TaskId::new(text)
+        .map_err(|_| task_service::ServiceError::TaskNotFound { task_id: text.chars().take(64).collect() }.into())
+}
+
+pub(crate) fn uuid(name: &str, text: &str) -> Result<Uuid, ApiError> {
+    Uuid::try_parse(text).map_err(|_| ApiError::Invalid(vec![FieldError::path(name, "must be a UUID")]))
+}

@@ -1,0 +1,130 @@
+//! `POST /api/v1/tasks`.
+
+use actix_web::{HttpResponse, post, web};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use task_domain::{Origin, TaskId, UserId};
+use task_service::TaskDraft;
+use utoipa::ToSchema;
+
+use super::dto::{ErrorDto, TaskDto};
+use crate::auth::Authenticated;
+use crate::errors::{ApiError, FieldError};
+use crate::fields::Fields;
+use crate::json::JsonBody;
+use crate::state::ApiState;
+
+/// A new task.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CreateTask {
+    /// 1–255 characters.
+    #[schema(example = "My first task", min_length = 1, max_length = 255)]
+    name: String,
+    /// A built-in type, or with an API key any name that outside workers claim.
+    #[schema(example = "echo", min_length = 1, max_length = 255)]
+    task_type: String,
+    #[schema(max_length = 10000)]
+    description: Option<String>,
+    /// `urgent`, `high`, `medium` (default), `low`, or 1 (most urgent) to 10.
+    #[schema(value_type = Option<Value>, example = "medium")]
+    priority: Option<Value>,
+    /// What the type asks for.
+    #[schema(value_type = Option<Object>)]
+    config: Option<Map<String, Value>>,
+    /// `{"type": "once"|"interval"|"daily"|"weekly"|"monthly"|"cron", …}`.
+    #[schema(value_type = Option<Object>)]
+    schedule: Option<Value>,
+    #[schema(minimum = 0)]
+    credits_per_run: Option<f64>,
+    #[schema(max_items = 32)]
+    tags: Option<Vec<String>>,
+    #[schema(value_type = Option<Object>)]
+    labels: Option<Map<String, Value>>,
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Map<String, Value>>,
+    due_date: Option<chrono::DateTime<chrono::Utc>>,
+    reminder_time: Option<chrono::DateTime<chrono::Utc>>,
+    /// Deadline of a run, counted from when it was queued, seconds.
+    #[schema(minimum = 1, maximum = 31536000)]
+    timeout_seconds: Option<i64>,
+    /// `{"max_attempts": 1, "backoff": "exponential"|"linear"|"fixed", "base_seconds": 1, "max_seconds": 300}`.
+    #[schema(value_type = Option<Object>)]
+    retry: Option<Value>,
+    run_immediately: Option<bool>,
+    /// 1–64 of letters, digits and `. _ : -`; a UUIDv7 when absent.
+    task_id: Option<String>,
+    /// Keys with scope `act_as_user` only.
+    user_id: Option<String>,
+    /// Keys only: `worker` leaves a built-in type to outside workers.
+    handler: Option<String>,
+}
+
+/// Creates a task.
+#[utoipa::path(
+    tag = "Tasks",
+    request_body = CreateTask,
+    responses(
+        (status = 201, description = "The task", body = TaskDto, headers(("Location" = String))),
+        (status = 401, body = ErrorDto), (status = 403, body = ErrorDto), (status = 409, body = ErrorDto),
+        (status = 413, body = ErrorDto), (status = 415, body = ErrorDto),
+        (status = 422, body = ErrorDto), (status = 429, body = ErrorDto), (status = 503, body = ErrorDto),
+    )
+)]
+#[post("/api/v1/tasks")]
+pub(crate) async fn create_task(
+    state: web::Data<ApiState>,
+    caller: Authenticated,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
+    let Authenticated(caller) = caller;
+    let mut fields = Fields::of_body(body.0, false)?;
+    let draft = read_draft(&mut fields);
+    fields.extend(
+        state
+            .tasks
+            .draft_problems(&caller, &draft)
+            .into_iter()
+            .filter(|_| !draft.task_type.is_empty())
+            .map(FieldError::from),
+    );
+    fields.finish()?;
+    let task = state.detached(|tasks| async move { tasks.create(&caller, draft).await }).await?;
+    Ok(HttpResponse::Created()
+        .insert_header(("Location", format!("/api/v1/tasks/{}", task.task_id)))
+        .json(TaskDto::from(task)))
+}
+
+/// Reads a draft; problems are noted in `fields`.
+fn read_draft(fields: &mut Fields) -> TaskDraft {
+    for planned in ["depends_on", "on_dependency_failure", "concurrency_key", "max_concurrent"] {
+        if fields.take(planned).flatten().is_some() {
+            fields.problem(planned, "is not supported by this version; leave it out", "not_supported");
+        }
+    }
+    let task_type = fields.required_text("task_type", 1..=255);
+    if task_type.chars().any(char::is_control) {
+        fields.problem("task_type", "must have printable characters only", "value_error");
+    }
+    TaskDraft {
+        name: fields.required_text("name", 1..=255),
+        task_type,
+        task_id: fields.id("task_id", TaskId::new),
+        user_id: fields.id("user_id", UserId::new),
+        origin: Origin::TaskService,
+        handler: fields.word("handler"),
+        description: fields.text("description", 0..=10_000),
+        config: fields.clearable_object("config").flatten().unwrap_or_default(),
+        metadata: fields.clearable_object("metadata").flatten(),
+        tags: fields.tags("tags").unwrap_or_default(),
+        labels: fields.labels("labels").unwrap_or_default(),
+        attributes: Map::new(),
+        priority: fields.priority("priority").unwrap_or_default(),
+        schedule: fields.schedule("schedule").flatten(),
+        due_date: fields.instant("due_date").flatten(),
+        reminder_time: fields.instant("reminder_time").flatten(),
+        timeout_seconds: fields.whole("timeout_seconds", 1..=31_536_000).flatten(),
+        retry: fields.retry("retry").unwrap_or_default(),
+        credits_per_run: fields.amount("credits_per_run").unwrap_or_default(),
+        run_immediately: fields.flag("run_immediately"),
+    }
+}

@@ -1,0 +1,9 @@
+//! Tasks.
+
+pub(crate) mod cancel;
+pub(crate) mod create;
+pub(crate) mod delete;
+pub(crate) mod dto;
+pub(crate) mod get;
+pub(crate) mod list;
+pub(crate) mod update;

@@ -1,0 +1,57 @@
+//! What the handlers share.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use task_protocols::background::Background;
+use task_protocols::{EventBus, HintBus, OutboxStore, TaskStore};
+use task_service::{ServiceError, TaskService};
+
+use crate::auth::AuthConfig;
+use crate::errors::ApiError;
+use crate::metrics::Metrics;
+
+/// What `/status` tells of this instance.
+#[derive(Debug, Clone)]
+pub struct ServiceInfo {
+    pub name: String,
+    pub version: &'static str,
+    pub instance_id: String,
+    /// `sqlite` or `postgres`.
+    pub engine: &'static str,
+    /// `in_process` or `nats`.
+    pub bus: &'static str,
+    pub started_at: DateTime<Utc>,
+    pub executor_concurrency: usize,
+}
+
+/// Everything that handlers need; built once, by the factory.
+pub struct ApiState {
+    pub tasks: Arc<TaskService>,
+    /// For health checks only.
+    pub store: Arc<dyn TaskStore>,
+    pub outbox: Arc<dyn OutboxStore>,
+    pub bus: Arc<dyn EventBus>,
+    pub hints: Arc<dyn HintBus>,
+    pub background: Background,
+    pub auth: AuthConfig,
+    pub info: ServiceInfo,
+    pub metrics: Metrics,
+}
+
+impl ApiState {
+    /// Runs a use case that changes something to its end, also when the client goes away: a
+    /// handler that is dropped half-way must not leave half a transaction.
+    pub(crate) async fn detached<T, F, Fut>(&self, use_case: F) -> Result<T, ApiError>
+    where
+        F: FnOnce(Arc<TaskService>) -> Fut,
+        Fut: Future<Output = Result<T, ServiceError>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let future = use_case(Arc::clone(&self.tasks));
+        match self.background.spawn(future).await {
+            Ok(result) => Ok(result?),
+            Err(error) => Err(ApiError::internal(error)),
+        }
+    }
+}
