@@ -1,0 +1,39 @@
+//! Why the program does not start; every message says what to do.
+
+use task_protocols::StoreError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("the configuration cannot be used: {0}")]
+    Config(String),
+    #[error(
+        "nobody could call this service: set GATEWAY_SECRET (users through a gateway) or API_KEY (services), or start with --dev to try it out"
+    )]
+    NoCredentials,
+    #[error(
+        "--dev believes anybody, so it listens on loopback only; remove HOST={host}, or start without --dev and with GATEWAY_SECRET or API_KEY"
+    )]
+    DevelopmentNotLoopback { host: String },
+    #[error(
+        "cannot listen on {address}; is another program there? Set SERVICE_PORT (and HOST) to an address that is free"
+    )]
+    Listen { address: String, source: std::io::Error },
+    #[error("the database cannot be opened; check DATABASE_URL")]
+    Database(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the database schema could not be brought up to date; `task-service migrate` shows the same error")]
+    Migrate(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error(
+        "the database has no schema, or one older than this program; run `task-service migrate`, or start without --no-migrate"
+    )]
+    SchemaNotCurrent,
+    #[error("the event bus cannot be reached; check NATS_URL, or unset it to use the in-process bus")]
+    Bus(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("no answer from {url}; is the service running there?")]
+    Health { url: String, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("the database does not answer; is it running, and is DATABASE_URL right?")]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    #[error("{0}")]
+    Internal(String),
+}

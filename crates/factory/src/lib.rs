@@ -1,0 +1,20 @@
+//! Wires everything: configuration → adapters → services → listeners and background loops.
+//!
+//! Deliberately absent: rules, SQL, routes. What can be chosen is chosen here.
+
+mod app;
+mod auth;
+mod banner;
+mod cli;
+mod clock;
+mod config;
+mod engine;
+mod error;
+mod logging;
+mod loops;
+mod shutdown;
+
+pub use app::Application;
+pub use cli::{Arguments, Command, execute};
+pub use config::Settings;
+pub use error::StartError;

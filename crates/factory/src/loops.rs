@@ -1,0 +1,76 @@
+//! The background loops, supervised.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use task_protocols::OutboxStore;
+use task_protocols::background::Background;
+use task_service::{ExecutorPool, Reaper, Scheduler, ServiceError};
+use tokio_util::sync::CancellationToken;
+
+/// Rows of each kind that one tick handles: bounds what a clock jump re-issues (200 a second).
+const BATCH: i64 = 200;
+const TICK: Duration = Duration::from_secs(1);
+const SWEEP: Duration = Duration::from_secs(600);
+
+pub(crate) fn start_scheduler(background: &Background, scheduler: Scheduler) {
+    let scheduler = Arc::new(scheduler);
+    background.supervise("scheduler", move |stop| {
+        let scheduler = Arc::clone(&scheduler);
+        async move {
+            while pause(&stop, TICK).await {
+                log("scheduler", scheduler.tick(BATCH).await.map(drop));
+            }
+        }
+    });
+}
+
+pub(crate) fn start_reaper(background: &Background, reaper: Reaper) {
+    let reaper = Arc::new(reaper);
+    background.supervise("reaper", move |stop| {
+        let reaper = Arc::clone(&reaper);
+        async move {
+            while pause(&stop, TICK).await {
+                log("reaper", reaper.tick(BATCH).await.map(drop));
+            }
+        }
+    });
+}
+
+pub(crate) fn start_pool(background: &Background, pool: ExecutorPool) {
+    let pool = Arc::new(pool);
+    background.supervise("executor_pool", move |stop| {
+        let pool = Arc::clone(&pool);
+        async move { pool.run(stop).await }
+    });
+}
+
+/// Removes published events that are older than `age`.
+pub(crate) fn start_event_sweep(background: &Background, outbox: Arc<dyn OutboxStore>, age: Duration) {
+    background.supervise("event_sweep", move |stop| {
+        let outbox = Arc::clone(&outbox);
+        async move {
+            while pause(&stop, SWEEP).await {
+                while let Ok(removed) = outbox.purge_published(age, 1000).await
+                    && removed == 1000
+                    && !stop.is_cancelled()
+                {}
+            }
+        }
+    });
+}
+
+/// Waits; `false` when it is time to stop.
+async fn pause(stop: &CancellationToken, time: Duration) -> bool {
+    tokio::select! {
+        () = tokio::time::sleep(time) => true,
+        () = stop.cancelled() => false,
+    }
+}
+
+/// A tick that failed is tried again a second later; the log must not flood meanwhile.
+fn log(name: &'static str, outcome: Result<(), ServiceError>) {
+    if let Err(error) = outcome {
+        tracing::warn!(loop_name = name, error = &error as &dyn std::error::Error, "tick failed; trying again");
+    }
+}

@@ -1,0 +1,103 @@
+//! The program as a person starts it: what it says when it cannot.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic where it stands")]
+
+use std::process::{Command, Output};
+
+use task_testkit::pg::TestDatabase;
+use task_testkit::sqlite::{TempDatabase, temp_database};
+
+/// Runs the program in a folder of its own, to its end.
+fn run(folder: &TempDatabase, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_task-service"))
+        .args(arguments)
+        .env_clear()
+        .envs(environment.iter().copied())
+        .current_dir(folder.folder())
+        .output()
+        .unwrap()
+}
+
+/// It must not start, and must say each of `words`.
+fn refused(arguments: &[&str], environment: &[(&str, &str)], words: &[&str]) {
+    let output = run(&temp_database(), arguments, environment);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success(), "{arguments:?} {environment:?} was accepted");
+    for word in words {
+        assert!(said.contains(word), "{arguments:?} {environment:?}: no `{word}` in\n{said}");
+    }
+    assert!(!said.contains("panicked"), "{said}");
+}
+
+#[test]
+fn without_anybody_who_could_call_it_the_start_is_refused() {
+    refused(&[], &[], &["GATEWAY_SECRET", "API_KEY", "--dev"]);
+    refused(&["--dev"], &[("HOST", "0.0.0.0")], &["loopback", "GATEWAY_SECRET"]);
+}
+
+#[test]
+fn a_wrong_setting_is_named() {
+    refused(&["--dev"], &[("SERVICE_PORT", "many")], &["port"]);
+    refused(&["--dev"], &[("EXECUTOR_LEASE_SECONDS", "1")], &["EXECUTOR_LEASE_SECONDS", "5 to 86400"]);
+    refused(&["--dev"], &[("DATABASE_URL", "mysql://x")], &["DATABASE_URL", "sqlite://", "postgres://"]);
+    refused(&["--dev", "--config", "nowhere.toml"], &[], &["nowhere.toml"]);
+    refused(&["--wrong"], &[], &["--wrong", "--help"]);
+    let folder = temp_database();
+    std::fs::write(folder.folder().join("own.toml"), "[service]\nprot = 1\n").unwrap();
+    let output = run(&folder, &["--dev", "--config", "own.toml"], &[]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("prot"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_had_is_said_with_what_to_do() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    refused(&["--dev"], &[("SERVICE_PORT", &port)], &["cannot listen", "SERVICE_PORT"]);
+    let free = task_testkit::ports::free();
+    let nobody = format!("postgres://nobody@127.0.0.1:{free}/none");
+    refused(&["--dev"], &[("SERVICE_PORT", "0"), ("DATABASE_URL", &nobody)], &["database"]);
+    refused(&["health"], &[("SERVICE_PORT", &free.to_string())], &["no answer", "is the service running"]);
+    refused(&["--dev"], &[("SERVICE_PORT", "0"), ("NATS_URL", "nats://[::bad")], &["NATS_URL"]);
+    refused(&["--dev"], &[("SERVICE_PORT", "0"), ("DATABASE_URL", "sqlite:///proc/none/tasks.db")], &["DATABASE_URL"]);
+}
+
+#[test]
+fn migrate_and_openapi_need_no_credentials() {
+    let folder = temp_database();
+    for _ in 0..2 {
+        let output = run(&folder, &["migrate"], &[("HOST", "0.0.0.0")]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert!(folder.folder().join("data/tasks.db").exists());
+    let output = run(&folder, &["openapi"], &[]);
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["openapi"], "3.1.0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_without_a_schema_is_refused_when_it_may_not_migrate() {
+    let database = TestDatabase::create("empty", |_| async {}).await;
+    for url in ["sqlite://tasks.db", database.url()] {
+        let environment = [("SERVICE_PORT", "0"), ("DATABASE_URL", url)];
+        refused(&["--dev", "--no-migrate"], &environment, &["task-service migrate"]);
+    }
+}
+
+/// Several instances may start at once on an empty database.
+#[tokio::test(flavor = "multi_thread")]
+async fn four_migrations_at_once_take_turns() {
+    let database = TestDatabase::create("empty", |_| async {}).await;
+    let url = database.url().to_owned();
+    let runs: Vec<_> = (0..4)
+        .map(|_| {
+            let url = url.clone();
+            tokio::task::spawn_blocking(move || run(&temp_database(), &["migrate"], &[("DATABASE_URL", &url)]))
+        })
+        .collect();
+    for run in runs {
+        let output = run.await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let applied = "SELECT count(*) FROM __diesel_schema_migrations";
+    assert!(database.client().await.query_one(applied, &[]).await.unwrap().get::<_, i64>(0) >= 1);
+}

@@ -1,0 +1,9 @@
+//! Several instances of the program on one PostgreSQL and one NATS, through what goes wrong there:
+//! killed and frozen instances, a broker that is away, a database that restarts.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic where it stands")]
+
+mod broker_away;
+mod database_restart;
+mod shutdown;
+mod support;
+mod takeover;

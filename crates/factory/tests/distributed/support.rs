@@ -1,0 +1,141 @@
+//! Instances as processes, and what a user and a subscriber see of them.
+
+use std::collections::HashMap;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use reqwest::{Client, Response};
+use serde_json::{Value, json};
+use task_factory::{Application, Settings};
+use task_testkit::pg::TestDatabase;
+use task_testkit::{ports, process, wait};
+
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A database with the schema, shared by the instances of one test.
+pub(crate) async fn database() -> TestDatabase {
+    TestDatabase::create("distributed", |url| async move {
+        let environment = [("DATABASE_URL", url.as_str()), ("SERVICE_PORT", "0")];
+        let settings = Settings::from_environment(None, true, |name| {
+            environment.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned())
+        });
+        Application::build(settings.unwrap(), true).await.expect("migrates").stop().await;
+    })
+    .await
+}
+
+/// The program, running as a process of its own.
+pub(crate) struct Instance {
+    child: Child,
+    base: String,
+    client: Client,
+}
+
+impl Instance {
+    pub(crate) async fn start(environment: &[(&str, &str)]) -> Self {
+        let port = ports::free();
+        let child = Command::new(env!("CARGO_BIN_EXE_task-service"))
+            .arg("--dev")
+            .env("SERVICE_PORT", port.to_string())
+            .env("LOG_LEVEL", "error")
+            .envs(environment.iter().copied())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let client = Client::builder().timeout(Duration::from_secs(40)).no_proxy().build().unwrap();
+        let instance = Self { child, base: format!("http://127.0.0.1:{port}"), client };
+        wait::until("the instance answers", PATIENCE, || async {
+            instance.client.get(format!("{}/health", instance.base)).send().await.is_ok()
+        })
+        .await;
+        instance
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        process::signal(&self.child, signal);
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM; waits for the end.
+    pub(crate) async fn terminate(mut self) -> ExitStatus {
+        self.signal("TERM");
+        wait::until("the instance has ended", PATIENCE, || {
+            let ended = self.child.try_wait().unwrap().is_some();
+            async move { ended }
+        })
+        .await;
+        self.child.wait().unwrap()
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> reqwest::Result<Response> {
+        self.client.post(format!("{}{path}", self.base)).header("X-User-ID", "ann").json(&body).send().await
+    }
+
+    /// Queues a run and does not wait for its end.
+    pub(crate) async fn execute_async(&self, task_id: &str) {
+        let request = self.client.post(format!("{}/api/v1/tasks/{task_id}/execute", self.base));
+        let answer = request.header("X-User-ID", "ann").header("Prefer", "respond-async").send().await.unwrap();
+        assert_eq!(answer.status(), 202);
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        let request = self.client.get(format!("{}{path}", self.base)).header("X-User-ID", "ann");
+        request.send().await.unwrap().json().await.unwrap()
+    }
+
+    pub(crate) async fn get_text(&self, path: &str) -> String {
+        self.client.get(format!("{}{path}", self.base)).send().await.unwrap().text().await.unwrap()
+    }
+
+    /// Creates an `echo` task with `config`; it must be accepted.
+    pub(crate) async fn create(&self, task_id: &str, config: Value) {
+        let answer = self
+            .post("/api/v1/tasks", json!({"task_id": task_id, "name": task_id, "task_type": "echo", "config": config}))
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), 201);
+    }
+
+    pub(crate) async fn task(&self, task_id: &str) -> Value {
+        self.get(&format!("/api/v1/tasks/{task_id}")).await
+    }
+
+    pub(crate) async fn status_becomes(&self, task_id: &str, status: &str) {
+        wait::until(&format!("{task_id} is {status}"), PATIENCE, || async {
+            self.task(task_id).await["status"] == status
+        })
+        .await;
+    }
+
+    /// Statuses of the task's executions, oldest first.
+    pub(crate) async fn outcomes(&self, task_id: &str) -> Vec<String> {
+        let executions = self.get(&format!("/api/v1/tasks/{task_id}/executions")).await;
+        let mut outcomes: Vec<String> =
+            executions.as_array().unwrap().iter().map(|e| e["status"].as_str().unwrap().to_owned()).collect();
+        outcomes.reverse();
+        outcomes
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The events that the database has committed: id → (task, seq).
+pub(crate) async fn committed(database: &TestDatabase) -> HashMap<String, (String, i64)> {
+    let rows = database
+        .client()
+        .await
+        .query("SELECT event_id::text, task_id, seq FROM task.outbox_events", &[])
+        .await
+        .unwrap();
+    rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect()
+}

@@ -1,0 +1,11 @@
+//! The HTTP API, over real sockets, on both engines.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic where it stands")]
+
+mod auth;
+mod coverage;
+mod events;
+mod execute;
+mod input;
+mod support;
+mod system;
+mod tasks;
