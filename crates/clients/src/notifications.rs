@@ -1,33 +1,25 @@
 //! The notification service.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use serde_json::json;
-use task_protocols::{Notification, NotificationClient, NotificationError};
+use task_protocols::{NeighbourError, Notification, NotificationClient};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-const TIMEOUT: Duration = Duration::from_secs(5);
+use crate::http::{Neighbour, Repeat};
 
 /// Sends through `POST {base_url}/api/v1/notifications/send`.
-pub struct HttpNotificationClient {
-    url: String,
-    http: reqwest::Client,
-}
+pub struct HttpNotificationClient(Neighbour);
 
 impl HttpNotificationClient {
     /// # Errors
     /// When the TLS set-up of this machine cannot be used.
-    pub fn new(base_url: &str) -> Result<Self, NotificationError> {
-        let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(TIMEOUT).build();
-        let url = format!("{}/api/v1/notifications/send", base_url.trim_end_matches('/'));
-        Ok(Self { url, http: http.map_err(|e| NotificationError(e.into()))? })
+    pub fn new(base_url: &str) -> Result<Self, reqwest::Error> {
+        Neighbour::new("notification", base_url).map(Self)
     }
 }
 
 #[async_trait]
 impl NotificationClient for HttpNotificationClient {
-    async fn send(&self, notification: &Notification) -> Result<(), NotificationError> {
+    async fn send(&self, notification: &Notification) -> Result<(), NeighbourError> {
         let body = json!({
             "recipient_id": notification.recipient_id,
             "type": notification.notification_type,
@@ -35,8 +27,9 @@ impl NotificationClient for HttpNotificationClient {
             "content": notification.content,
             "metadata": notification.metadata,
         });
-        let sent = self.http.post(&self.url).json(&body).send().await;
-        sent.and_then(reqwest::Response::error_for_status).map(drop).map_err(|e| NotificationError(e.into()))
+        let url = self.0.url("/api/v1/notifications/send");
+        let sent = self.0.send(Repeat::UnlessDone, || self.0.client().post(&url).json(&body)).await?;
+        self.0.accepted(sent).map(drop)
     }
 }
 
@@ -46,7 +39,7 @@ pub struct NoNotifications;
 
 #[async_trait]
 impl NotificationClient for NoNotifications {
-    async fn send(&self, notification: &Notification) -> Result<(), NotificationError> {
+    async fn send(&self, notification: &Notification) -> Result<(), NeighbourError> {
         tracing::debug!(recipient = %notification.recipient_id, subject = %notification.subject, "no notification service is configured");
         Ok(())
     }

@@ -169,7 +169,7 @@ fn success(fetched: &Fetched) -> Outcome {
     }
     let result =
         json!({"status": "success", "message": format!("The server answered {}", fetched.status), "custom_data": data});
-    Outcome { result, api_calls_made: 1, tokens_used: 0 }
+    Outcome { result, api_calls_made: 1, ..Outcome::default() }
 }
 
 /// JSON as it is, other text as text, anything else as base64. NUL, which no text column keeps,

@@ -30,6 +30,8 @@ pub struct Outcome {
     pub result: Value,
     pub api_calls_made: i64,
     pub tokens_used: i64,
+    /// Keys to set in the task's metadata: what the next run must know.
+    pub metadata: JsonObject,
 }
 
 /// A failure of the work (not of the queue).

@@ -9,7 +9,7 @@ mod clock;
 mod executions;
 mod executors;
 mod hints;
-mod notifications;
+mod neighbours;
 mod outbox;
 mod progress;
 mod store_error;
@@ -22,7 +22,9 @@ pub use executors::{
     ConfigProblem, ExecutionContext, ExecutorError, ExecutorRegistry, Outcome, ProgressSink, TaskExecutor,
 };
 pub use hints::{Hint, HintBus};
-pub use notifications::{Notification, NotificationClient, NotificationError};
+pub use neighbours::{
+    AccountClient, AccountProfile, CalendarClient, CalendarEvent, NeighbourError, Notification, NotificationClient,
+};
 pub use outbox::{EventFilter, OutboxEvent, OutboxStore, RelayLock};
 pub use progress::{ProgressAppended, ProgressEntry, ProgressStore};
 pub use store_error::{StoreError, StoreResult};
@@ -35,7 +37,7 @@ pub use {
     executions::{MockExecutionStore, MockTimedStore},
     executors::{MockExecutorRegistry, MockProgressSink, MockTaskExecutor},
     hints::MockHintBus,
-    notifications::MockNotificationClient,
+    neighbours::{MockAccountClient, MockCalendarClient, MockNotificationClient},
     outbox::{MockOutboxStore, MockRelayLock},
     progress::MockProgressStore,
     tasks::MockTaskStore,

@@ -174,6 +174,7 @@ impl Job {
                     credits_consumed: None,
                     tokens_used: outcome.tokens_used,
                     api_calls_made: outcome.api_calls_made,
+                    metadata: outcome.metadata.clone(),
                 };
                 self.parts.workers.complete(tenant_id, task_id, token, report).await
             }

@@ -6,7 +6,9 @@ use serde_json::Value;
 use super::change::{Change, Draft, LeaseGuard, Moment, Rejection};
 use super::lease::check_lease;
 use crate::event::executed_data;
-use crate::{EventType, Execution, ExecutionStatus, LeaseLost, LeaseToken, MAX_LOST_LEASES, Task, TaskStatus};
+use crate::{
+    EventType, Execution, ExecutionStatus, JsonObject, LeaseLost, LeaseToken, MAX_LOST_LEASES, Task, TaskStatus,
+};
 
 /// A success, as its worker reports it.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -16,6 +18,9 @@ pub struct Report {
     pub credits_consumed: Option<f64>,
     pub tokens_used: i64,
     pub api_calls_made: i64,
+    /// Keys to set in the task's metadata: what the next run must know. Not an edit of the owner's,
+    /// so the version stays.
+    pub metadata: JsonObject,
 }
 
 /// A failure, as its worker reports it.
@@ -112,6 +117,10 @@ pub fn complete(task: &Task, token: LeaseToken, report: Report, moment: &Moment<
     execution.credits_consumed = report.credits_consumed.unwrap_or(task.credits_per_run);
     execution.tokens_used = report.tokens_used;
     execution.api_calls_made = report.api_calls_made;
+    if !report.metadata.is_empty() {
+        draft.task.metadata.get_or_insert_default().extend(report.metadata);
+        draft.definition_changed = true;
+    }
     draft.end_run(execution, ExecutionStatus::Completed, TaskStatus::Completed);
     Ok(draft.finish("complete"))
 }

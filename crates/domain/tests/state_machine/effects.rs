@@ -22,7 +22,13 @@ fn claimed(task: &Task, ids: &CountedIds) -> Task {
 #[test]
 fn a_success_is_counted_charged_and_kept() {
     let (task, ids) = (State::Running.task(), CountedIds::default());
-    let report = Report { result: json!({"ok": 1}), credits_consumed: None, tokens_used: 3, api_calls_made: 4 };
+    let report = Report {
+        result: json!({"ok": 1}),
+        credits_consumed: None,
+        tokens_used: 3,
+        api_calls_made: 4,
+        ..Report::default()
+    };
     let change = complete(&task, token_of(&task), report, &moment(&ids, now())).unwrap();
     let after = &change.task;
     assert_eq!((after.run_count, after.success_count, after.failure_count), (1, 1, 0));
@@ -43,6 +49,18 @@ fn a_success_is_counted_charged_and_kept() {
         complete(&task, token_of(&task), report, &moment(&ids, now())).unwrap().task.total_credits_consumed,
         7.0
     );
+}
+
+#[test]
+fn what_the_next_run_must_know_is_kept_in_the_metadata() {
+    let (mut task, ids) = (State::Running.task(), CountedIds::default());
+    task.metadata = json!({"mine": 1, "event_id": "old"}).as_object().cloned();
+    let metadata = json!({"event_id": "e1"}).as_object().cloned().unwrap();
+    let report = Report { metadata, ..Report::default() };
+    let change = complete(&task, token_of(&task), report, &moment(&ids, now())).unwrap();
+    assert_eq!(change.task.metadata, json!({"mine": 1, "event_id": "e1"}).as_object().cloned());
+    assert!(change.definition_changed);
+    assert_eq!(change.task.version, task.version, "no edit of the owner's");
 }
 
 #[test]

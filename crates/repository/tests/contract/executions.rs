@@ -17,8 +17,13 @@ async fn four_executions(stores: &Stores) -> (Task, Vec<Execution>) {
     let mut ended = Vec::new();
     let failure =
         Failure { message: "no".into(), code: Some("e1".into()), details: Some(json!({"a": [1]})), retryable: true };
-    let report =
-        Report { result: json!([1, {"x": "y"}]), credits_consumed: Some(1.25), tokens_used: 3, api_calls_made: 4 };
+    let report = Report {
+        result: json!([1, {"x": "y"}]),
+        credits_consumed: Some(1.25),
+        tokens_used: 3,
+        api_calls_made: 4,
+        ..Report::default()
+    };
     for n in 0..3 {
         let held = stores.claim_next(&task).await;
         let (token, now) = (token_of(&held), crate::support::moment(stores.now().await));
