@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::text_enum::text_enum;
-use crate::{Execution, JsonObject, Origin, Task, TaskId, TaskStatus, TenantId, UserId};
+use crate::{Execution, ExecutionStatus, JsonObject, Origin, Task, TaskId, TaskStatus, TenantId, UserId};
 
 text_enum! {
     /// The kinds of event; the text is the end of the NATS subject.
@@ -103,10 +103,11 @@ pub(crate) fn status_changed_data(
     json!({"old_status": from, "new_status": to, "execution_id": execution_id, "reason": reason.map(shortened)})
 }
 
-pub(crate) fn executed_data(task: &Task, execution: &Execution) -> Value {
+/// `run` is how the run ended, `execution` its last attempt.
+pub(crate) fn executed_data(task: &Task, execution: &Execution, run: ExecutionStatus) -> Value {
     json!({
         "execution_id": execution.execution_id,
-        "status": execution.status,
+        "status": run,
         "credits": execution.credits_consumed,
         "task_type": task.task_type,
         "attempt": execution.attempt,

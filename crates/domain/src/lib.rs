@@ -3,26 +3,33 @@
 //! Deliberately absent: I/O, async, clocks, randomness, HTTP words, SQL. The time, the actor and
 //! the source of ids are arguments, so every rule is tested by calling a function.
 
+mod conversation;
 pub mod decide;
 mod enums;
 mod event;
 mod execution;
+mod fact;
 mod history;
 mod ids;
+mod json_depth;
 mod lease;
 mod limits;
 mod priority;
 mod retry;
 pub mod schedule;
 mod task;
+mod template;
 mod text_enum;
 pub mod types;
 
+pub use conversation::Conversation;
 pub use enums::{ExecutionStatus, Handler, Origin, TaskStatus, TriggerType};
 pub use event::{Event, EventType};
 pub use execution::Execution;
+pub use fact::{Fact, FactPatch};
 pub use history::{Actor, HistoryEntry};
 pub use ids::{IdProblem, TaskId, TenantId, UserId};
+pub use json_depth::{MAX_JSON_DEPTH, is_within_depth};
 pub use lease::{
     DEFAULT_LEASE_SECONDS, Lease, LeaseLost, LeaseToken, MAX_LEASE_SECONDS, MAX_LOST_LEASES, MIN_LEASE_SECONDS,
 };
@@ -31,6 +38,7 @@ pub use priority::Priority;
 pub use retry::{Backoff, RetryPolicy};
 pub use schedule::Schedule;
 pub use task::{Task, TaskPatch};
+pub use template::Template;
 
 /// A JSON object: `config`, `metadata`, progress data and the like.
 pub type JsonObject = serde_json::Map<String, serde_json::Value>;

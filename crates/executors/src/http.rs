@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use task_domain::JsonObject;
+use task_domain::{JsonObject, is_within_depth};
 use task_protocols::{ConfigProblem, ExecutionContext, ExecutorError, Outcome, TaskExecutor};
 
 use crate::echo::cancelled;
@@ -31,6 +31,8 @@ const RESERVED_HEADERS: &[&str] = &[
     "idempotency-key",
 ];
 const MAX_TIMEOUT_SECONDS: u64 = 300;
+/// JSON answers that are nested deeper are kept as text.
+const MAX_BODY_DEPTH: usize = 32;
 /// How much of a refusal is kept in the error.
 const EXCERPT: usize = 1000;
 
@@ -172,12 +174,13 @@ fn success(fetched: &Fetched) -> Outcome {
     Outcome { result, api_calls_made: 1, ..Outcome::default() }
 }
 
-/// JSON as it is, other text as text, anything else as base64. NUL, which no text column keeps,
+/// JSON as it is (unless it is nested too deeply to be stored), other text as text, anything else as base64. NUL, which no text column keeps,
 /// makes a text "anything else".
 fn body(bytes: &Bytes) -> (Value, Option<&'static str>) {
     match std::str::from_utf8(bytes) {
         Ok(text) if !text.contains('\0') && !text.contains("\\u0000") => {
-            (serde_json::from_str(text).unwrap_or_else(|_| json!(text)), None)
+            let parsed = serde_json::from_str(text).ok().filter(|json| is_within_depth(json, MAX_BODY_DEPTH));
+            (parsed.unwrap_or_else(|| json!(text)), None)
         }
         _ => (json!(base64::engine::general_purpose::STANDARD.encode(bytes)), Some("base64")),
     }

@@ -11,12 +11,13 @@ use task_events::{InProcessBus, InProcessHints, NatsBus, NatsConfig, NatsHints, 
 use task_executors::{OutboundPolicy, builtin};
 use task_protocols::background::Background;
 use task_protocols::{EventBus, HintBus, NotificationClient};
-use task_server::{ApiState, Metrics, ServiceInfo};
+use task_server::{ApiState, EventFeed, Metrics, ServiceInfo};
 use task_service::{
     ExecutorPool, LimitsPolicy, PoolConfig, PoolParts, Reaper, Saver, Scheduler, TaskService, TaskServiceParts,
     WorkerService,
 };
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::config::Settings;
@@ -28,6 +29,8 @@ use crate::{auth, loops};
 const DRAIN: Duration = Duration::from_secs(3);
 /// After so long the process ends whatever still runs; leases and outbox make that safe.
 const GRACE: Duration = Duration::from_secs(7);
+/// Event streams that one instance serves.
+const MAX_STREAMS: usize = 10_000;
 const FLUSH: Duration = Duration::from_secs(2);
 
 /// A running instance.
@@ -138,6 +141,9 @@ async fn wire(
         executions: Arc::clone(&stores.executions),
         executors: executors.clone(),
         limits: limits.clone(),
+        history: Arc::clone(&stores.history),
+        progress: Arc::clone(&stores.progress),
+        stopping: work.stopping(),
     });
     let workers = WorkerService::new(saver.clone(), Arc::clone(&stores.executions), Arc::clone(&stores.progress));
     let pool = PoolConfig {
@@ -157,6 +163,8 @@ async fn wire(
         Arc::clone(&stores.outbox),
         Duration::from_secs(settings.retention.events_hours * 3600),
     );
+    let feed = Arc::new(EventFeed::default());
+    loops::start_event_feed(work, Arc::clone(&feed), Arc::clone(&stores.outbox), Arc::clone(&hints));
     let info = ServiceInfo {
         name: settings.service.name.clone(),
         version: env!("CARGO_PKG_VERSION"),
@@ -172,6 +180,8 @@ async fn wire(
         outbox: Arc::clone(&stores.outbox),
         bus,
         hints,
+        feed,
+        streams: Arc::new(Semaphore::new(MAX_STREAMS)),
         background: work.clone(),
         auth: auth::config(settings),
         info,

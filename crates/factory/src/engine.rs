@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use secrecy::ExposeSecret;
-use task_protocols::{ExecutionStore, OutboxStore, ProgressStore, TaskStore, TimedStore};
+use task_protocols::{ExecutionStore, HistoryStore, OutboxStore, ProgressStore, TaskStore, TimedStore};
 use task_repository::postgres::{PostgresConfig, PostgresEngine};
 use task_repository::sqlite::{SqliteConfig, SqliteEngine};
 
@@ -21,12 +21,13 @@ pub(crate) struct Stores {
     pub(crate) timed: Arc<dyn TimedStore>,
     pub(crate) progress: Arc<dyn ProgressStore>,
     pub(crate) outbox: Arc<dyn OutboxStore>,
+    pub(crate) history: Arc<dyn HistoryStore>,
 }
 
 impl Stores {
     fn of<E>(name: &'static str, engine: Arc<E>) -> Self
     where
-        E: TaskStore + ExecutionStore + TimedStore + ProgressStore + OutboxStore + 'static,
+        E: TaskStore + ExecutionStore + TimedStore + ProgressStore + OutboxStore + HistoryStore + 'static,
     {
         Self {
             name,
@@ -34,7 +35,8 @@ impl Stores {
             executions: engine.clone(),
             timed: engine.clone(),
             progress: engine.clone(),
-            outbox: engine,
+            outbox: engine.clone(),
+            history: engine,
         }
     }
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use task_protocols::OutboxStore;
 use task_protocols::background::Background;
+use task_protocols::{HintBus, OutboxStore};
+use task_server::EventFeed;
 use task_service::{ExecutorPool, Reaper, Scheduler, ServiceError};
 use tokio_util::sync::CancellationToken;
 
@@ -19,7 +20,13 @@ pub(crate) fn start_scheduler(background: &Background, scheduler: Scheduler) {
         let scheduler = Arc::clone(&scheduler);
         async move {
             while pause(&stop, TICK).await {
-                log("scheduler", scheduler.tick(BATCH).await.map(drop));
+                // A full batch means that more is due: ten thousand daily tasks share one minute.
+                loop {
+                    match scheduler.tick(BATCH).await {
+                        Ok(handled) if handled as i64 >= BATCH && !stop.is_cancelled() => {}
+                        outcome => break log("scheduler", outcome.map(drop)),
+                    }
+                }
             }
         }
     });
@@ -42,6 +49,19 @@ pub(crate) fn start_pool(background: &Background, pool: ExecutorPool) {
     background.supervise("executor_pool", move |stop| {
         let pool = Arc::clone(&pool);
         async move { pool.run(stop).await }
+    });
+}
+
+/// Reads published events for the streams of this instance.
+pub(crate) fn start_event_feed(
+    background: &Background,
+    feed: Arc<EventFeed>,
+    outbox: Arc<dyn OutboxStore>,
+    hints: Arc<dyn HintBus>,
+) {
+    background.supervise("event_feed", move |stop| {
+        let (feed, outbox, hints) = (Arc::clone(&feed), Arc::clone(&outbox), Arc::clone(&hints));
+        async move { feed.run(outbox, hints, stop).await }
     });
 }
 

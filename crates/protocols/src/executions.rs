@@ -76,7 +76,7 @@ pub trait ExecutionStore: Send + Sync {
 }
 
 /// What the store's clock has made due. Each method reads at most `limit` rows, oldest first; the
-/// decision is saved by [`crate::TaskStore::save`], whose guard re-checks it.
+/// decision is saved by [`crate::TaskStore::save`], whose guard re-checks it. `last_result` is left out.
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait TimedStore: Send + Sync {

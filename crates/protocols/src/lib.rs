@@ -3,42 +3,66 @@
 //! Deliberately absent: implementations and I/O. The one exception is [`background`], the runner
 //! through which every crate spawns, so that shutdown can wait for what was spawned.
 
+mod analytics;
+mod api_keys;
 pub mod background;
 mod bus;
 mod clock;
+mod conversations;
 mod executions;
 mod executors;
+mod facts;
 mod hints;
+mod history;
+mod levels;
 mod neighbours;
 mod outbox;
 mod progress;
+mod retention;
 mod store_error;
 mod tasks;
+mod templates;
 
+pub use analytics::{AnalyticsStore, Figures, HourOfExecutions};
+pub use api_keys::{ApiKey, ApiKeyStore};
 pub use bus::{BusError, EventBus};
 pub use clock::Clock;
+pub use conversations::ConversationStore;
 pub use executions::{ClaimRequest, ExecutionQuery, ExecutionStore, Heartbeat, TimedStore};
 pub use executors::{
     ConfigProblem, ExecutionContext, ExecutorError, ExecutorRegistry, Outcome, ProgressSink, TaskExecutor,
 };
+pub use facts::{FactFilter, FactPage, FactScope, FactStore};
 pub use hints::{Hint, HintBus};
+pub use history::{HistoryRecord, HistoryStore};
+pub use levels::{InboxStore, KnownLevel, LevelStore};
 pub use neighbours::{
     AccountClient, AccountProfile, CalendarClient, CalendarEvent, NeighbourError, Notification, NotificationClient,
 };
 pub use outbox::{EventFilter, OutboxEvent, OutboxStore, RelayLock};
 pub use progress::{ProgressAppended, ProgressEntry, ProgressStore};
+pub use retention::{RetentionStore, Swept};
 pub use store_error::{StoreError, StoreResult};
-pub use tasks::{Loaded, SaveOutcome, TaskFilter, TaskPage, TaskStore};
+pub use tasks::{Loaded, SaveOutcome, TaskCursor, TaskFilter, TaskPage, TaskSort, TaskStore};
+pub use templates::TemplateStore;
 
 #[cfg(feature = "mock")]
 pub use {
+    analytics::MockAnalyticsStore,
+    api_keys::MockApiKeyStore,
     bus::MockEventBus,
     clock::MockClock,
+    conversations::MockConversationStore,
     executions::{MockExecutionStore, MockTimedStore},
     executors::{MockExecutorRegistry, MockProgressSink, MockTaskExecutor},
+    facts::MockFactStore,
     hints::MockHintBus,
+    history::MockHistoryStore,
+    levels::{MockInboxStore, MockLevelStore},
     neighbours::{MockAccountClient, MockCalendarClient, MockNotificationClient},
     outbox::{MockOutboxStore, MockRelayLock},
     progress::MockProgressStore,
+    retention::MockRetentionStore,
     tasks::MockTaskStore,
+    templates::MockTemplateStore,
 };

@@ -20,11 +20,22 @@ pub struct OutboxEvent {
 /// Which published events a reader wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventFilter {
-    pub tenant_id: TenantId,
+    /// `None`: every tenant's.
+    pub tenant_id: Option<TenantId>,
     /// Only events of this user's tasks.
     pub user_id: Option<UserId>,
     /// Empty: all.
     pub types: Vec<EventType>,
+}
+
+impl EventFilter {
+    /// Whether the reader wants this event.
+    pub fn fits(&self, event: &OutboxEvent) -> bool {
+        let event = &event.event;
+        self.tenant_id.as_ref().is_none_or(|tenant| *tenant == event.tenant_id)
+            && (self.user_id.is_none() || self.user_id == event.user_id)
+            && (self.types.is_empty() || self.types.contains(&event.event_type))
+    }
 }
 
 /// The right to relay, held until dropped or lost.

@@ -23,8 +23,36 @@ pub enum SaveOutcome {
     Stale,
     /// The owner's limit is used up: nothing was changed.
     Limited(LimitExceeded),
+    /// A create under this idempotency key made `task_id` before: nothing was changed.
+    Repeated { task_id: TaskId, fingerprint: String },
     /// A new task's id is taken in this tenant, deleted tasks included: nothing was changed.
     Duplicate,
+}
+
+/// The order of a list. Each is total, by the bigint id in the end, so that keyset pages fit together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TaskSort {
+    #[default]
+    Newest,
+    Oldest,
+    /// Soonest `due_date` first, tasks without one last.
+    Due,
+    /// Most urgent first.
+    Priority,
+}
+
+/// The place of a task in a list: the keyset of the page after it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskCursor {
+    pub id: i64,
+    pub due_date: Option<DateTime<Utc>>,
+    pub priority: Priority,
+}
+
+impl From<&Task> for TaskCursor {
+    fn from(task: &Task) -> Self {
+        Self { id: task.id, due_date: task.due_date, priority: task.priority }
+    }
 }
 
 /// Which tasks a list wants; every condition given must hold.
@@ -36,19 +64,60 @@ pub struct TaskFilter {
     pub status: Option<TaskStatus>,
     pub task_type: Option<String>,
     pub priority: Option<Priority>,
-    /// Only tasks whose bigint id is lower: the keyset of "newest first".
-    pub before_id: Option<i64>,
+    /// All of them.
+    pub tags: Vec<String>,
+    /// All of them, name and value.
+    pub labels: Vec<(String, String)>,
+    /// A part of the name or the description, in either case.
+    pub text: Option<String>,
+    pub due_before: Option<DateTime<Utc>>,
+    /// That moment included.
+    pub due_after: Option<DateTime<Utc>>,
+    /// That moment included.
+    pub created_after: Option<DateTime<Utc>>,
+    pub sort: TaskSort,
+    /// Only tasks that come after this place.
+    pub after: Option<TaskCursor>,
     pub offset: i64,
     /// At most so many.
     pub limit: i64,
+    /// Whether to count all that fit as well, wherever the page begins.
+    pub count: bool,
 }
 
-/// One page, newest first, without `last_result`.
+impl TaskFilter {
+    /// The first 50 tasks of a tenant.
+    pub fn of(tenant_id: TenantId) -> Self {
+        Self {
+            tenant_id,
+            user_id: None,
+            origin: None,
+            status: None,
+            task_type: None,
+            priority: None,
+            tags: Vec::new(),
+            labels: Vec::new(),
+            text: None,
+            due_before: None,
+            due_after: None,
+            created_after: None,
+            sort: TaskSort::default(),
+            after: None,
+            offset: 0,
+            limit: 50,
+            count: false,
+        }
+    }
+}
+
+/// One page, without `last_result`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct TaskPage {
     pub tasks: Vec<Task>,
-    /// Whether more follow; the next page starts before the last task's id.
+    /// Whether more follow; the next page starts after the last task's place.
     pub more: bool,
+    /// How many fit in all, where it was asked for.
+    pub total: Option<i64>,
 }
 
 /// Reads tasks, and saves changes whole.
@@ -58,11 +127,14 @@ pub trait TaskStore: Send + Sync {
     /// The store's clock: the one that decides leases and schedules.
     async fn now(&self) -> StoreResult<DateTime<Utc>>;
 
+    /// Asks the database itself, and not a clock that was read before; for readiness.
+    async fn ping(&self) -> StoreResult<()>;
+
     /// The task, with its current attempt and last result; `None` when there is none, it is
     /// deleted, or it belongs to another tenant.
     async fn find(&self, tenant_id: &TenantId, task_id: &TaskId) -> StoreResult<Option<Loaded>>;
 
-    /// One page of live tasks. Pages taken by `before_id` neither skip nor repeat a task under
+    /// One page of live tasks. Pages taken by `after` neither skip nor repeat a task under
     /// concurrent inserts.
     async fn list(&self, filter: &TaskFilter) -> StoreResult<TaskPage>;
 

@@ -150,3 +150,16 @@ impl ToSql<Text, Sqlite> for Id {
         Ok(IsNull::No)
     }
 }
+
+/// A LIKE pattern, escaped by `\`, that finds `text` anywhere, in lower case.
+pub(crate) fn contains(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in text.to_lowercase().chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}

@@ -53,6 +53,11 @@ pub(crate) enum ApiError {
     UnsupportedMediaType,
     #[error("Request body is larger than {limit} bytes")]
     TooLarge { limit: usize },
+    #[error("The request body did not arrive in time")]
+    SlowBody,
+    /// As many streams as one instance serves are open.
+    #[error("Too many open streams")]
+    TooManyStreams,
     #[error("{detail}")]
     Gone { detail: &'static str },
     #[error("Not Found")]
@@ -89,6 +94,8 @@ impl ApiError {
             }
             Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail),
             Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail),
+            Self::SlowBody => (StatusCode::REQUEST_TIMEOUT, "request_timeout", detail),
+            Self::TooManyStreams => (StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", detail),
             Self::Gone { .. } => (StatusCode::GONE, "position_expired", detail),
             Self::NoRoute => (StatusCode::NOT_FOUND, "not_found", detail),
             Self::NoMethod { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail),
@@ -148,6 +155,14 @@ fn service_parts(error: &ServiceError) -> (StatusCode, &'static str, Value) {
             "limit_exceeded",
             json!({"detail": message, "limit_type": limited.limit_type, "limit": limited.limit, "used": limited.used}),
         ),
+        ServiceError::KeyReused => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "idempotency_key_reused",
+            json!({"detail": [{"loc": ["header", "Idempotency-Key"], "msg": message, "type": "value_error"}]}),
+        ),
+        ServiceError::PreconditionFailed { version } => {
+            (StatusCode::PRECONDITION_FAILED, "precondition_failed", json!({"detail": message, "version": version}))
+        }
         ServiceError::Contended => (StatusCode::CONFLICT, "contended", json!({"detail": message})),
         ServiceError::Store(StoreError::Unavailable(_)) => opaque(StatusCode::SERVICE_UNAVAILABLE),
         ServiceError::Store(StoreError::Internal(_)) => opaque(StatusCode::INTERNAL_SERVER_ERROR),
@@ -164,6 +179,7 @@ fn retry_after(error: &ApiError) -> Option<u32> {
         }),
         ApiError::Service(ServiceError::Store(StoreError::Unavailable(_))) => Some(2),
         ApiError::Service(ServiceError::Contended) => Some(1),
+        ApiError::TooManyStreams => Some(5),
         _ => None,
     }
 }
@@ -175,7 +191,7 @@ impl ResponseError for ApiError {
 
     fn error_response(&self) -> HttpResponse {
         let (status, code, mut body) = self.parts();
-        let is_outcome = matches!(self, Self::ExecutionFailed { .. });
+        let is_outcome = matches!(self, Self::ExecutionFailed { .. } | Self::TooManyStreams);
         if status.is_server_error() && !is_outcome {
             tracing::error!(request_id = request_id(), error = self as &dyn std::error::Error, chain = %chain(self), "request failed");
         }

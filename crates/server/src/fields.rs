@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use task_domain::{JsonObject, Priority, RetryPolicy, Schedule};
 
 use crate::errors::{ApiError, FieldError};
+use crate::json::MAX_PROBLEMS;
 
 pub(crate) struct Fields {
     map: Map<String, Value>,
@@ -45,6 +46,7 @@ impl Fields {
                 kind: "extra_forbidden",
             });
         }
+        self.problems.truncate(MAX_PROBLEMS);
         if self.problems.is_empty() { Ok(()) } else { Err(ApiError::Invalid(self.problems)) }
     }
 
@@ -142,7 +144,7 @@ impl Fields {
     }
 
     pub(crate) fn instant(&mut self, key: &str) -> Option<Option<DateTime<Utc>>> {
-        self.read(key, instant)
+        self.read(key, |value| value.as_str().ok_or_else(|| NO_INSTANT.to_owned()).and_then(instant))
     }
 
     pub(crate) fn priority(&mut self, key: &str) -> Option<Priority> {
@@ -230,14 +232,16 @@ fn object(value: Value) -> Result<JsonObject, String> {
     }
 }
 
-fn instant(value: Value) -> Result<DateTime<Utc>, String> {
-    let wrong = || "must be an RFC 3339 instant such as 2030-01-31T09:00:00Z".to_owned();
-    let text = value.as_str().ok_or_else(wrong)?;
-    let at = DateTime::parse_from_rfc3339(text).map_err(|_| wrong())?.with_timezone(&Utc);
-    let micros = at.timestamp_micros();
+const NO_INSTANT: &str = "must be an RFC 3339 instant such as 2030-01-31T09:00:00Z";
+
+/// Reads an RFC 3339 instant, to the microsecond that both engines keep.
+pub(crate) fn instant(text: &str) -> Result<DateTime<Utc>, String> {
+    let at = DateTime::parse_from_rfc3339(text).map_err(|_| NO_INSTANT.to_owned())?.with_timezone(&Utc);
+    // A leap second becomes the second after it.
+    let at = DateTime::from_timestamp_micros(at.timestamp_micros()).ok_or_else(|| NO_INSTANT.to_owned())?;
     // What both engines can keep; a year of five digits is a typing error anyway.
     if !(1970..=9999).contains(&chrono::Datelike::year(&at)) {
         return Err("must lie between the years 1970 and 9999".into());
     }
-    DateTime::from_timestamp_micros(micros).ok_or_else(wrong)
+    Ok(at)
 }

@@ -1,5 +1,7 @@
 //! The body of a request: JSON, checked before anything reads it.
 
+use std::time::Duration;
+
 use actix_web::dev::Payload;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{FromRequest, HttpRequest, web};
@@ -12,8 +14,10 @@ use crate::errors::{ApiError, FieldError};
 /// Bodies larger than this are refused, bytes.
 const MAX_BODY: usize = 256 * 1024;
 const MAX_DEPTH: usize = 32;
+/// A body that trickles in more slowly is not waited for.
+const MAX_TIME: Duration = Duration::from_secs(30);
 /// As many problems as one answer names.
-const MAX_PROBLEMS: usize = 50;
+pub(crate) const MAX_PROBLEMS: usize = 50;
 
 /// A JSON body: UTF-8, without NUL, at most 32 deep, every number an i64 or a finite f64.
 /// `None` when the body is empty.
@@ -29,7 +33,10 @@ impl FromRequest for JsonBody {
         let mut payload = payload.take();
         Box::pin(async move {
             let mut bytes = web::BytesMut::new();
-            while let Some(chunk) = payload.next().await {
+            let until = tokio::time::Instant::now() + MAX_TIME;
+            while let Some(chunk) =
+                tokio::time::timeout_at(until, payload.next()).await.map_err(|_| ApiError::SlowBody)?
+            {
                 let chunk = chunk.map_err(|error| {
                     ApiError::Invalid(vec![FieldError::body(format!("could not be read: {error}"), "body_error")])
                 })?;
@@ -96,29 +103,35 @@ fn check(value: &Value, path: &mut Vec<String>, problems: &mut Vec<FieldError>) 
     }
 }
 
-/// Whether valid JSON has an integer literal too long for 64 bits, which the parser would
-/// silently round to a float.
+/// Whether valid JSON has an integer literal beyond 64 bits, which the parser would silently round
+/// to a float.
 fn has_long_integer(json: &[u8]) -> bool {
-    let (mut in_text, mut escaped, mut digits) = (false, false, 0usize);
-    let mut is_integer = true;
-    for &byte in json.iter().chain(b" ") {
+    let (mut in_text, mut escaped, mut literal) = (false, false, None);
+    for (at, &byte) in json.iter().chain(b" ").enumerate() {
         if in_text {
             (in_text, escaped) = (escaped || byte != b'"', !escaped && byte == b'\\');
             continue;
         }
         match byte {
-            b'0'..=b'9' => digits += 1,
-            b'.' | b'e' | b'E' | b'+' | b'-' if digits > 0 => is_integer = false,
+            b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'
+                if literal.is_some() || byte == b'-' || byte.is_ascii_digit() =>
+            {
+                literal.get_or_insert(at);
+            }
             _ => {
-                if digits > 19 && is_integer {
+                if literal.take().is_some_and(|from| is_beyond_64_bits(&json[from..at])) {
                     return true;
                 }
-                (digits, is_integer) = (0, true);
                 in_text = byte == b'"';
             }
         }
     }
     false
+}
+
+fn is_beyond_64_bits(literal: &[u8]) -> bool {
+    let is_integer = !literal.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E'));
+    is_integer && std::str::from_utf8(literal).is_ok_and(|text| text.parse::<i64>().is_err())
 }
 
 #[cfg(test)]
@@ -135,6 +148,9 @@ mod tests {
             r#"{"a":9223372036854775808}"#,
             r#"{"a":123456789012345678901234567890}"#,
             r#"{"a":-12345678901234567890}"#,
+            r#"{"a":-9999999999999999999}"#,
+            r#"{"a":-9223372036854775809}"#,
+            "9223372036854775808",
             r#"{"a":1e400}"#,
             r#"{"a":NaN}"#,
             r#"{"a":1"#,
@@ -145,6 +161,7 @@ mod tests {
         }
         let good = [
             r#"{"a":9223372036854775807,"b":1e300,"c":0.12345678901234567890123,"d":"12345678901234567890123 \" 1"}"#,
+            r#"{"a":-9223372036854775808,"b":-0,"c":1.7976931348623157e308,"d":true,"e":1E5}"#,
             "[1,2]",
             "null",
         ];

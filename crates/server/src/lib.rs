@@ -5,6 +5,7 @@
 mod app;
 mod auth;
 mod errors;
+mod event_feed;
 mod fields;
 mod json;
 mod metrics;
@@ -16,6 +17,7 @@ mod state;
 
 pub use app::{canonical_app, run};
 pub use auth::{AuthConfig, StaticKey};
+pub use event_feed::EventFeed;
 pub use metrics::Metrics;
 pub use openapi::document;
 pub use state::{ApiState, ServiceInfo};

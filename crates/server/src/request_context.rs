@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, web};
@@ -28,6 +29,12 @@ fn accepted(request: &ServiceRequest) -> Option<String> {
     fine.then(|| text.to_owned())
 }
 
+/// Labels must stay few, and a client may send any word as a method.
+fn method_label(method: &Method) -> &'static str {
+    const KNOWN: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+    KNOWN.into_iter().find(|known| method.as_str() == *known).unwrap_or("OTHER")
+}
+
 /// Middleware: gives the request its id, counts it, logs it once.
 pub(crate) async fn track(
     request: ServiceRequest,
@@ -35,7 +42,7 @@ pub(crate) async fn track(
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let id = accepted(&request).unwrap_or_else(|| Uuid::now_v7().to_string());
     let state = request.app_data::<web::Data<ApiState>>().cloned();
-    let method = request.method().to_string();
+    let method = method_label(request.method());
     let path = request.path().to_owned();
     let started = Instant::now();
     let mut response = CURRENT.scope(id.clone(), next.call(request)).await?;
@@ -47,7 +54,7 @@ pub(crate) async fn track(
     // The pattern, not the path: labels must stay few.
     let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".into());
     if let Some(state) = state {
-        state.metrics.observe(&method, &route, status, elapsed);
+        state.metrics.observe(method, &route, status, elapsed);
     }
     let millis = elapsed.as_millis();
     if status >= 500 {

@@ -6,9 +6,11 @@ use chrono::{DateTime, Utc};
 use task_protocols::background::Background;
 use task_protocols::{EventBus, HintBus, OutboxStore, TaskStore};
 use task_service::{ServiceError, TaskService};
+use tokio::sync::Semaphore;
 
 use crate::auth::AuthConfig;
 use crate::errors::ApiError;
+use crate::event_feed::EventFeed;
 use crate::metrics::Metrics;
 
 /// What `/status` tells of this instance.
@@ -33,6 +35,9 @@ pub struct ApiState {
     pub outbox: Arc<dyn OutboxStore>,
     pub bus: Arc<dyn EventBus>,
     pub hints: Arc<dyn HintBus>,
+    pub feed: Arc<EventFeed>,
+    /// One permit for each open stream.
+    pub streams: Arc<Semaphore>,
     pub background: Background,
     pub auth: AuthConfig,
     pub info: ServiceInfo,

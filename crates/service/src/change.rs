@@ -70,6 +70,13 @@ impl Saver {
                 Ok(Some(Task { id, ..change.task.clone() }))
             }
             SaveOutcome::Stale => Ok(None),
+            SaveOutcome::Repeated { task_id, fingerprint } => {
+                let same = change.idempotency.as_ref().is_some_and(|known| known.fingerprint == fingerprint);
+                if !same {
+                    return Err(ServiceError::KeyReused);
+                }
+                Ok(Some(self.load(&change.task.tenant_id, &task_id).await?.task))
+            }
             SaveOutcome::Limited(limited) => Err(ServiceError::Limited(limited)),
             SaveOutcome::Duplicate => Err(ServiceError::DuplicateTask { task_id: change.task.task_id.to_string() }),
         }

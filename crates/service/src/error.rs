@@ -39,6 +39,12 @@ pub enum ServiceError {
     Rejected(Rejection),
     #[error(transparent)]
     Limited(LimitExceeded),
+    /// `If-Match` names another version than the task's, which is `version`.
+    #[error("The task was changed meanwhile; read it again")]
+    PreconditionFailed { version: i64 },
+    /// The idempotency key stands for another request.
+    #[error("The idempotency key was used for another request")]
+    KeyReused,
     /// The task kept changing under the command; repeating it may work.
     #[error("The task is being changed by others; try again")]
     Contended,

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use serde_json::json;
 use task_domain::decide::{Failure, Report};
-use task_domain::{JsonObject, LeaseToken, Task, TaskId, TenantId};
+use task_domain::{JsonObject, LeaseToken, MAX_JSON_DEPTH, Task, TaskId, TenantId, is_within_depth};
 use task_protocols::{ExecutionContext, ExecutorError, Hint, Notification, Outcome, ProgressSink};
 use tokio::sync::broadcast;
 use tokio::time::Instant;
@@ -54,7 +54,7 @@ impl Job {
             token,
         });
         let context = ExecutionContext { task, execution, progress, cancelled: cancelled.clone() };
-        let end = self.watch(context, token, &cancelled, stop).await;
+        let end = storable(self.watch(context, token, &cancelled, stop).await);
         match self.report(&tenant_id, &task_id, token, end).await {
             Ok(Some(ended)) => self.notify(ended).await,
             Ok(None) => {}
@@ -207,6 +207,21 @@ impl Job {
         if let Err(error) = self.parts.notifications.send(&notification).await {
             tracing::warn!(task_id = %task.task_id, error = &error as &dyn std::error::Error, "the owner was not notified");
         }
+    }
+}
+
+/// An outcome that could not be read again is not stored.
+fn storable(end: End) -> End {
+    match end {
+        End::Done(Ok(outcome)) if !is_within_depth(&outcome.result, MAX_JSON_DEPTH) => {
+            let message = format!("The result is nested deeper than {MAX_JSON_DEPTH} levels");
+            End::Done(Err(failure("result_too_deep", message, false)))
+        }
+        End::Done(Err(mut error)) => {
+            error.details = error.details.filter(|details| is_within_depth(details, MAX_JSON_DEPTH));
+            End::Done(Err(error))
+        }
+        end => end,
     }
 }
 

@@ -13,6 +13,7 @@ mod scheduler;
 mod tasks;
 mod tasks_execute;
 mod tasks_input;
+mod tasks_owner;
 mod workers;
 
 pub use caller::{Access, Caller, Scope};
@@ -24,5 +25,5 @@ pub use reaper::Reaper;
 pub use scheduler::Scheduler;
 pub use tasks::{LimitsPolicy, TaskService, TaskServiceParts};
 pub use tasks_execute::Executed;
-pub use tasks_input::{ListTasks, TaskDraft};
+pub use tasks_input::{Precondition, TaskDraft};
 pub use workers::{CompletedExecution, WorkerService};

@@ -23,16 +23,20 @@ impl Reaper {
 
     /// Handles up to `batch` rows of each kind; how many it changed.
     pub async fn tick(&self, batch: i64) -> Result<u64, ServiceError> {
-        let delayed = self.timed.release_delayed(batch).await?;
+        let delayed = self.timed.release_delayed(batch).await.inspect_err(|error| {
+            tracing::warn!(error = error as &dyn std::error::Error, "delayed work was not released; trying again");
+        });
+        let delayed = delayed.unwrap_or_default();
         if delayed > 0 {
             // Which types they are is not known here; the pools and dispatchers look for themselves.
             for handler in [Handler::Builtin, Handler::Worker] {
                 self.saver.hints().send(Hint::WorkQueued { handler, task_type: String::new() });
             }
         }
-        let lost = self.each(self.timed.expired_leases(batch).await, decide::lease_lost).await?;
-        let late = self.each(self.timed.past_deadline(batch).await, decide::deadline).await?;
-        Ok(delayed + lost + late)
+        // Each kind by itself: what goes wrong with one must not keep the others waiting.
+        let lost = self.each(self.timed.expired_leases(batch).await, decide::lease_lost).await;
+        let late = self.each(self.timed.past_deadline(batch).await, decide::deadline).await;
+        Ok(delayed + lost? + late?)
     }
 
     async fn each(
@@ -42,9 +46,16 @@ impl Reaper {
     ) -> Result<u64, ServiceError> {
         let mut changed = 0;
         for loaded in rows? {
+            let task_id = &loaded.task.task_id;
             match decide(&loaded.task, &moment(&loaded, Actor::System("reaper"))) {
-                Ok(change) => changed += u64::from(self.saver.save(&change).await?.is_some()),
-                Err(rejection) => tracing::debug!(task_id = %loaded.task.task_id, %rejection, "left alone"),
+                Ok(change) => match self.saver.save(&change).await {
+                    Ok(saved) => changed += u64::from(saved.is_some()),
+                    Err(error) => {
+                        let error = &error as &dyn std::error::Error;
+                        tracing::warn!(%task_id, error, "not taken back; trying again");
+                    }
+                },
+                Err(rejection) => tracing::debug!(%task_id, %rejection, "left alone"),
             }
         }
         Ok(changed)

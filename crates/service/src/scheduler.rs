@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use chrono::Duration;
+use futures::{StreamExt, stream};
 use task_domain::decide::{self, Rejection};
 use task_domain::{Actor, LevelLimits, LimitType};
 use task_protocols::{Loaded, TimedStore};
 
 use crate::change::{Saver, moment};
 use crate::{LimitsPolicy, ServiceError};
+
+/// Saves under way at the same time.
+const AT_ONCE: usize = 16;
 
 /// Queues scheduled runs when the store's clock says they are due. Any number of instances may
 /// tick: the save's guard lets one of them win.
@@ -23,13 +27,21 @@ impl Scheduler {
         Self { saver, timed, limits }
     }
 
-    /// Handles up to `batch` due tasks; how many were due.
+    /// Handles up to `batch` due tasks; how many of them it handled. A task that cannot be handled
+    /// keeps no other one waiting.
     pub async fn tick(&self, batch: i64) -> Result<usize, ServiceError> {
         let due = self.timed.due_tasks(batch).await?;
-        for loaded in &due {
-            self.start(loaded).await?;
-        }
-        Ok(due.len())
+        let handled = stream::iter(due).map(|loaded| async move {
+            match self.start(&loaded).await {
+                Ok(()) => 1,
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(task_id = %loaded.task.task_id, error, "a due run was not started; trying again");
+                    0
+                }
+            }
+        });
+        Ok(handled.buffer_unordered(AT_ONCE).fold(0, |sum, one| async move { sum + one }).await)
     }
 
     async fn start(&self, loaded: &Loaded) -> Result<(), ServiceError> {

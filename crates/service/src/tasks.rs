@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use task_domain::decide::{self, Change, Moment, NewTask, Rejection};
 use task_domain::{Execution, Handler, LevelLimits, Limits, SubscriptionLevel, Task, TaskId, TaskPatch, UserId, types};
-use task_protocols::{ExecutionQuery, ExecutionStore, ExecutorRegistry, Loaded, TaskFilter, TaskPage};
+use task_protocols::{
+    ExecutionQuery, ExecutionStore, ExecutorRegistry, HistoryStore, Loaded, ProgressStore, TaskFilter, TaskPage,
+};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::change::{Saver, moment};
-use crate::{Access, Caller, ListTasks, Problem, RandomIds, Scope, ServiceError, TaskDraft};
+use crate::{Access, Caller, Precondition, Problem, RandomIds, Scope, ServiceError, TaskDraft};
 
 /// The limits of every level, and the level of users that nobody named one for.
 #[derive(Debug, Clone)]
@@ -31,6 +34,10 @@ pub struct TaskServiceParts {
     pub executions: Arc<dyn ExecutionStore>,
     pub executors: Arc<dyn ExecutorRegistry>,
     pub limits: LimitsPolicy,
+    pub history: Arc<dyn HistoryStore>,
+    pub progress: Arc<dyn ProgressStore>,
+    /// Fires when shutdown begins: nobody waits for an outcome any more.
+    pub stopping: CancellationToken,
 }
 
 /// Creates, reads, edits, runs and ends tasks on behalf of a caller.
@@ -41,12 +48,23 @@ pub struct TaskService {
     pub(crate) saver: Saver,
     pub(crate) executions: Arc<dyn ExecutionStore>,
     executors: Arc<dyn ExecutorRegistry>,
-    limits: LimitsPolicy,
+    pub(crate) limits: LimitsPolicy,
+    pub(crate) history: Arc<dyn HistoryStore>,
+    pub(crate) progress: Arc<dyn ProgressStore>,
+    pub(crate) stopping: CancellationToken,
 }
 
 impl TaskService {
     pub fn new(parts: TaskServiceParts) -> Self {
-        Self { saver: parts.saver, executions: parts.executions, executors: parts.executors, limits: parts.limits }
+        Self {
+            saver: parts.saver,
+            executions: parts.executions,
+            executors: parts.executors,
+            limits: parts.limits,
+            history: parts.history,
+            progress: parts.progress,
+            stopping: parts.stopping,
+        }
     }
 
     /// Creates a task.
@@ -146,40 +164,39 @@ impl TaskService {
         Ok(self.load_owned(caller, task_id, "read").await?.task)
     }
 
-    /// One page of the caller's tasks, newest first.
-    pub async fn list(&self, caller: &Caller, list: ListTasks) -> Result<TaskPage, ServiceError> {
+    /// One page of the caller's tasks: whatever tenant and user `filter` names, users see their
+    /// own, keys their tenant's.
+    pub async fn list(&self, caller: &Caller, filter: TaskFilter) -> Result<TaskPage, ServiceError> {
         let user_id = match &caller.access {
             Access::User { user_id, .. } => Some(user_id.clone()),
-            Access::Key { .. } => caller.user_id().cloned().or(list.user_id),
+            Access::Key { .. } => caller.user_id().cloned().or(filter.user_id),
         };
         // A key that is limited to types lists one of them at a time: a page of "any of mine"
         // would need the list in every index.
         if let Access::Key { task_types, .. } = &caller.access
             && !task_types.is_empty()
-            && list.task_type.as_ref().is_none_or(|t| !task_types.contains(t))
+            && filter.task_type.as_ref().is_none_or(|t| !task_types.contains(t))
         {
             return Err(ServiceError::invalid("task_type", format!("must be one of: {}", task_types.join(", "))));
         }
-        let filter = TaskFilter {
-            tenant_id: caller.tenant_id.clone(),
-            user_id,
-            origin: list.origin.filter(|_| caller.is_key()),
-            status: list.status,
-            task_type: list.task_type,
-            priority: list.priority,
-            before_id: list.before_id,
-            offset: list.offset,
-            limit: list.limit,
-        };
+        let origin = filter.origin.filter(|_| caller.is_key());
+        let filter = TaskFilter { tenant_id: caller.tenant_id.clone(), user_id, origin, ..filter };
         Ok(self.saver.store().list(&filter).await?)
     }
 
     /// An owner's edit; only the fields given change. The same values again are a no-op.
     ///
     /// # Errors
-    /// `Rejected(InvalidTransition)`, `Invalid`, `Limited`.
-    pub async fn update(&self, caller: &Caller, task_id: &TaskId, patch: &TaskPatch) -> Result<Task, ServiceError> {
+    /// `PreconditionFailed`, `Rejected(InvalidTransition)`, `Invalid`, `Limited`.
+    pub async fn update(
+        &self,
+        caller: &Caller,
+        task_id: &TaskId,
+        patch: &TaskPatch,
+        condition: &Precondition,
+    ) -> Result<Task, ServiceError> {
         self.change_owned(caller, task_id, "update", |loaded| {
+            condition.check(loaded.task.version)?;
             if let Some(config) = &patch.config
                 && loaded.task.handler == Handler::Builtin
             {
@@ -195,24 +212,6 @@ impl TaskService {
             Ok(decide::update(&loaded.task, patch, &moment(loaded, caller.actor()))?)
         })
         .await
-    }
-
-    /// Deletes a task: gone from every list and read; an active run is cancelled.
-    pub async fn delete(&self, caller: &Caller, task_id: &TaskId) -> Result<(), ServiceError> {
-        let decide = |loaded: &Loaded| Ok(decide::delete(&loaded.task, &moment(loaded, caller.actor()))?);
-        self.change_owned(caller, task_id, "delete", decide).await.map(drop)
-    }
-
-    /// Cancels a task that is not done; a running lease is fenced at once.
-    pub async fn cancel(
-        &self,
-        caller: &Caller,
-        task_id: &TaskId,
-        reason: Option<String>,
-    ) -> Result<Task, ServiceError> {
-        let decide =
-            |loaded: &Loaded| Ok(decide::cancel(&loaded.task, reason.clone(), &moment(loaded, caller.actor()))?);
-        self.change_owned(caller, task_id, "cancel", decide).await
     }
 
     /// The executions of one task, newest first, the active one included.

@@ -7,7 +7,6 @@ use task_domain::{Execution, Handler, Task, TaskId, decide};
 use task_protocols::{ExecutionQuery, Hint, Loaded};
 use tokio::sync::broadcast;
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use crate::change::moment;
 use crate::{Caller, ServiceError, TaskService};
@@ -44,7 +43,7 @@ impl TaskService {
         let task = self.change_owned(caller, task_id, "execute", decide).await?;
         let Some(queued) = task.current.clone() else { return Err(ServiceError::Contended) };
         if task.handler == Handler::Worker || wait.is_zero() {
-            return Ok(Executed { execution: queued, finished: false });
+            return self.executed(&task, queued).await;
         }
         self.wait_for_run(&task, queued, hints, Instant::now() + wait).await
     }
@@ -70,18 +69,20 @@ impl TaskService {
                     }
                 }
             };
-            let _ = tokio::time::timeout_at(wake, told).await;
-            if let Some(ended) = self.ended_run(task, queued.run_id).await? {
-                return Ok(Executed { execution: ended, finished: true });
+            tokio::select! {
+                _ = tokio::time::timeout_at(wake, told) => {}
+                // The run goes on in another instance, or later: its caller can follow it.
+                () = self.stopping.cancelled() => return self.executed(task, queued).await,
             }
-            if Instant::now() >= until {
-                return Ok(Executed { execution: queued, finished: false });
+            let executed = self.executed(task, queued.clone()).await?;
+            if executed.finished || Instant::now() >= until {
+                return Ok(executed);
             }
         }
     }
 
-    /// The last attempt of a run that has ended; `None` while it goes on.
-    async fn ended_run(&self, task: &Task, run_id: Uuid) -> Result<Option<Execution>, ServiceError> {
+    /// The newest attempt of the run that began with `queued`, and whether the run has ended.
+    async fn executed(&self, task: &Task, queued: Execution) -> Result<Executed, ServiceError> {
         let query = ExecutionQuery {
             tenant_id: task.tenant_id.clone(),
             task_id: task.task_id.clone(),
@@ -89,8 +90,9 @@ impl TaskService {
             limit: 10,
             offset: 0,
         };
-        let newest = self.executions.list_executions(&query).await?.into_iter().find(|e| e.run_id == run_id);
+        let newest = self.executions.list_executions(&query).await?.into_iter().find(|e| e.run_id == queued.run_id);
         // While the run goes on its newest attempt is the current one, which is not terminal.
-        Ok(newest.filter(|execution| execution.status.is_terminal()))
+        let execution = newest.unwrap_or(queued);
+        Ok(Executed { finished: execution.status.is_terminal(), execution })
     }
 }

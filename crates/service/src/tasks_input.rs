@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use task_domain::{Handler, JsonObject, Origin, Priority, RetryPolicy, Schedule, TaskId, TaskStatus, UserId};
+use task_domain::{Handler, JsonObject, Origin, Priority, RetryPolicy, Schedule, TaskId, UserId};
+
+use crate::ServiceError;
 
 /// A new task as its caller describes it; texts and sizes were checked at the edge.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,18 +34,20 @@ pub struct TaskDraft {
     pub run_immediately: bool,
 }
 
-/// Which of the caller's tasks a list wants.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct ListTasks {
-    /// Keys only; a user sees its own.
-    pub user_id: Option<UserId>,
-    /// Keys only.
-    pub origin: Option<Origin>,
-    pub status: Option<TaskStatus>,
-    pub task_type: Option<String>,
-    pub priority: Option<Priority>,
-    pub before_id: Option<i64>,
-    pub offset: i64,
-    /// 1–100.
-    pub limit: i64,
+/// What must still hold of a task's version when it is changed (`If-Match`).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Precondition {
+    #[default]
+    None,
+    /// The version is one of these.
+    Version(Vec<i64>),
+}
+
+impl Precondition {
+    pub(crate) fn check(&self, version: i64) -> Result<(), ServiceError> {
+        match self {
+            Self::Version(allowed) if !allowed.contains(&version) => Err(ServiceError::PreconditionFailed { version }),
+            _ => Ok(()),
+        }
+    }
 }

@@ -89,6 +89,8 @@ CREATE TABLE task_states (
 CREATE INDEX task_states_claim_builtin ON task_states (task_type, priority, turn, id) WHERE claimable AND handler = 'builtin';
 CREATE INDEX task_states_claim_worker ON task_states (tenant_id, task_type, priority, turn, id) WHERE claimable AND handler = 'worker';
 CREATE INDEX task_states_leased ON task_states (tenant_id, id) WHERE lease_token IS NOT NULL;
+-- Executions are also looked up by their own id.
+CREATE UNIQUE INDEX task_states_execution ON task_states (tenant_id, execution_id) WHERE execution_id IS NOT NULL;
 CREATE INDEX task_states_active ON task_states (tenant_id, user_id) WHERE is_active AND user_id IS NOT NULL;
 CREATE INDEX task_states_due ON task_states (next_run_time) WHERE status = 'scheduled';
 CREATE INDEX task_states_deadline ON task_states (timeout_at) WHERE timeout_at IS NOT NULL;

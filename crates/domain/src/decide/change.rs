@@ -53,6 +53,19 @@ pub struct Change {
     pub demand: Demand,
     /// The owner's limits; `None` = not under limits. Set by the service, which knows the level.
     pub limits: Option<LevelLimits>,
+    /// Makes a create safe to repeat. Set by the service.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// What a create is known by when it is repeated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idempotency {
+    /// Whose key it is: keys of different callers do not meet.
+    pub caller: String,
+    /// The `Idempotency-Key` header.
+    pub key: String,
+    /// Of the request: another one under the same key is refused.
+    pub fingerprint: String,
 }
 
 /// The rule that a command broke. Nothing changes.
@@ -75,6 +88,8 @@ pub(super) struct Draft<'a> {
     pub(super) moment: &'a Moment<'a>,
     pub(super) task: Task,
     before: TaskStatus,
+    /// The status that events have told of.
+    announced: TaskStatus,
     expected_seq: i64,
     events: Vec<Event>,
     pub(super) lease: LeaseGuard,
@@ -90,6 +105,7 @@ impl<'a> Draft<'a> {
             moment,
             task: task.clone(),
             before: task.status,
+            announced: task.status,
             expected_seq: task.event_seq,
             events: Vec::new(),
             lease: LeaseGuard::Any,
@@ -111,13 +127,24 @@ impl<'a> Draft<'a> {
         self.events.push(event);
     }
 
+    fn execution_id(&self) -> Option<Uuid> {
+        self.finished.as_ref().or(self.task.current.as_ref()).map(|e| e.execution_id)
+    }
+
+    /// Tells of the status, when it is another one than events have told of.
+    pub(super) fn announce_status(&mut self) {
+        let (before, now) = (self.announced, self.task.status);
+        if now != before {
+            let data = status_changed_data(before, now, self.execution_id(), self.reason.as_deref());
+            self.emit(EventType::StatusChanged, data);
+            self.announced = now;
+        }
+    }
+
     /// Closes the change of an existing task: status event, history, upkeep.
     pub(super) fn finish(mut self, action: &'static str) -> Change {
-        let execution_id = self.finished.as_ref().or(self.task.current.as_ref()).map(|e| e.execution_id);
-        if self.task.status != self.before {
-            let data = status_changed_data(self.before, self.task.status, execution_id, self.reason.as_deref());
-            self.emit(EventType::StatusChanged, data);
-        }
+        let execution_id = self.execution_id();
+        self.announce_status();
         if self.task.event_seq == self.expected_seq {
             // Every accepted command moves `event_seq`, because that is what guards the save.
             self.emit(EventType::Updated, serde_json::json!({"updated_fields": []}));
@@ -157,6 +184,7 @@ impl<'a> Draft<'a> {
             events: self.events,
             demand: self.demand,
             limits: None,
+            idempotency: None,
         }
     }
 }

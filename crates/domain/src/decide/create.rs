@@ -122,7 +122,7 @@ fn bare_task(new: &NewTask, moment: &Moment<'_>) -> Task {
 
 /// Repeats a failed, timed out or cancelled task as a *new*, queued one; the old task is untouched.
 /// `original_task_id` is the root of the chain, `retry_count` one more.
-pub fn retry_as_new(task: &Task, moment: &Moment<'_>) -> Result<Change, Rejection> {
+pub fn retry_as_new(task: &Task, reason: Option<String>, moment: &Moment<'_>) -> Result<Change, Rejection> {
     if !matches!(task.status, TaskStatus::Failed | TaskStatus::TimedOut | TaskStatus::Cancelled) {
         return Err(Rejection::InvalidTransition { action: "retry", from: task.status, to: None });
     }
@@ -156,6 +156,7 @@ pub fn retry_as_new(task: &Task, moment: &Moment<'_>) -> Result<Change, Rejectio
     bare.original_task_id = Some(task.original_task_id.clone().unwrap_or_else(|| task.task_id.clone()));
     bare.retry_count = task.retry_count + 1;
     let mut draft = Draft::of(&bare, moment);
+    draft.reason = reason;
     draft.definition_changed = true;
     draft.demand.active_task = true;
     draft.queue_run(TriggerType::Retry, None, None);

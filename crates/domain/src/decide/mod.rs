@@ -11,7 +11,7 @@ mod run;
 mod run_end;
 mod schedule;
 
-pub use change::{Change, IdSource, LeaseGuard, Moment, Rejection};
+pub use change::{Change, IdSource, Idempotency, LeaseGuard, Moment, Rejection};
 pub use create::{NewTask, create, retry_as_new};
 pub use lease::{check_lease, lost_reason};
 pub use owner::{cancel, delete, pause, resume, set_status, update};

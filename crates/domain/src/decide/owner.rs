@@ -59,11 +59,12 @@ pub fn pause(task: &Task, reason: Option<String>, moment: &Moment<'_>) -> Result
 
 /// Resumes a paused task: a held-back run is queued again, a run that is still going goes on; else
 /// scheduled with a schedule, else pending.
-pub fn resume(task: &Task, moment: &Moment<'_>) -> Result<Change, Rejection> {
+pub fn resume(task: &Task, reason: Option<String>, moment: &Moment<'_>) -> Result<Change, Rejection> {
     if task.status != TaskStatus::Paused {
         return Err(Rejection::InvalidTransition { action: "resume", from: task.status, to: None });
     }
     let mut draft = Draft::of(task, moment);
+    draft.reason = reason;
     draft.refresh_next_run();
     let waits = draft.task.next_run_time.is_some();
     draft.task.status = match &task.current {
@@ -96,6 +97,8 @@ pub fn delete(task: &Task, moment: &Moment<'_>) -> Result<Change, Rejection> {
     draft.task.deleted_at = Some(moment.now);
     draft.task.next_run_time = None;
     draft.definition_changed = true;
+    // Last of all, so that nothing tells of the task after its end.
+    draft.announce_status();
     draft.emit(EventType::Deleted, serde_json::Value::Null);
     Ok(draft.finish("delete"))
 }
@@ -139,11 +142,12 @@ pub fn update(task: &Task, patch: &TaskPatch, moment: &Moment<'_>) -> Result<Cha
     let mut fields = apply(&mut draft.task, patch);
     let reschedule = fields.contains(&"schedule")
         || (fields.contains(&"reminder_time") && task.task_type == types::REMINDER && task.schedule.is_none());
-    if reschedule && patch.next_run_time.is_none() && !task.status.is_terminal() {
+    if reschedule && patch.next_run_time.is_none() {
         draft.task.schedule_runs = 0;
         draft.task.next_run_time = first_run(&draft.task, moment.now)?;
-        // A new timetable takes a resting task along; an explicit status wins below.
+        // A new timetable takes a resting task along, unless the edit names a status.
         draft.task.status = match (draft.task.status, draft.task.next_run_time) {
+            (status, _) if patch.status.is_some() => status,
             (TaskStatus::Pending, Some(_)) => TaskStatus::Scheduled,
             (TaskStatus::Scheduled, None) => TaskStatus::Pending,
             (status, _) => status,

@@ -75,7 +75,9 @@ impl<'a> Draft<'a> {
             }
             task.last_error = execution.error_message.clone();
         }
-        let (data, queued_at) = (executed_data(task, execution), execution.queued_at);
+        // A run whose worker was lost for the last time has failed.
+        let run = if status == ExecutionStatus::Lost { ExecutionStatus::Failed } else { status };
+        let (data, queued_at) = (executed_data(task, execution, run), execution.queued_at);
         self.emit(EventType::Executed, data);
         self.settle(outcome, queued_at);
     }

@@ -37,7 +37,8 @@ pub fn due(task: &Task, moment: &Moment<'_>) -> Result<Change, Rejection> {
     Ok(draft.finish("due"))
 }
 
-/// The owner's daily limit is used up: the due run is skipped to the first time after `until`.
+/// The owner's daily limit is used up: the due run is skipped to the first time after `until`; one
+/// that has no such time any more is put off to `until` itself.
 pub fn skip_due_until(
     task: &Task,
     until: DateTime<Utc>,
@@ -51,9 +52,9 @@ pub fn skip_due_until(
     draft.reason = Some(reason.to_owned());
     let next = match &task.schedule {
         Some(schedule) => schedule.next_after(until, due, count(task.schedule_runs)),
-        None => Some(until),
+        None => None,
     };
-    draft.reschedule(next);
+    draft.reschedule(Some(next.unwrap_or(until)));
     Ok(draft.finish("skip"))
 }
 

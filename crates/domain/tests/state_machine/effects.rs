@@ -140,7 +140,7 @@ fn a_cancel_fences_the_holder_and_ends_the_run() {
 #[test]
 fn a_run_held_back_while_paused_is_the_same_run_after_the_resume() {
     let (task, ids) = (State::PausedHeld.task(), CountedIds::default());
-    let resumed = resume(&task, &moment(&ids, now())).unwrap().task;
+    let resumed = resume(&task, None, &moment(&ids, now())).unwrap().task;
     assert_eq!(resumed.current, task.current);
 }
 
@@ -204,9 +204,13 @@ fn the_deadline_of_a_run_stands_whatever_happens_to_the_task() {
     assert_eq!(at, Some(now() + secs(300)));
     let patch = TaskPatch { timeout_seconds: Some(Some(9000)), ..TaskPatch::default() };
     task = update(&task, &patch, &moment(&ids, now())).unwrap().task;
-    task = resume(&pause(&task, None, &moment(&ids, now() + secs(50))).unwrap().task, &moment(&ids, now() + secs(90)))
-        .unwrap()
-        .task;
+    task = resume(
+        &pause(&task, None, &moment(&ids, now() + secs(50))).unwrap().task,
+        None,
+        &moment(&ids, now() + secs(90)),
+    )
+    .unwrap()
+    .task;
     task = claim(&task, &Claimer { worker_id: "w".into(), lease_seconds: 60 }, &moment(&ids, now() + secs(100)))
         .unwrap()
         .task;
@@ -246,4 +250,69 @@ fn a_long_error_is_shortened_in_the_event_only() {
         assert_eq!(event.payload[key].as_str().unwrap(), "é".repeat(1000), "{key}");
     }
     assert_eq!(change.finished.unwrap().error_message, Some(failure.message));
+}
+
+#[test]
+fn nothing_tells_of_a_task_after_its_end() {
+    let ids = CountedIds::default();
+    for state in [State::Queued, State::Running, State::Paused] {
+        let change = task_domain::decide::delete(&state.task(), &moment(&ids, now())).unwrap();
+        assert_eq!(types(&change).last(), Some(&EventType::Deleted), "{state:?}");
+    }
+}
+
+#[test]
+fn a_run_whose_workers_were_lost_has_failed_for_its_subscribers() {
+    let ids = CountedIds::default();
+    let mut task = State::Queued.task();
+    let mut last = None;
+    for _ in 1..=MAX_LOST_LEASES {
+        let change = lease_lost(&claimed(&task, &ids), &moment(&ids, now() + secs(60))).unwrap();
+        task = change.task.clone();
+        last = Some(change);
+    }
+    let executed = last.unwrap().events.into_iter().find(|e| e.event_type == EventType::Executed).unwrap();
+    assert_eq!(executed.payload["status"], "failed");
+}
+
+/// domain.md: a run over the daily limit is skipped to the first time after midnight, not dropped.
+#[test]
+fn the_only_run_of_a_schedule_is_put_off_and_not_dropped() {
+    let ids = CountedIds::default();
+    let once = json!({"type": "once", "run_time": (now() + secs(60)).to_rfc3339()});
+    let schedule = Some(task_domain::Schedule::parse(&once).unwrap());
+    let new = task_domain::decide::NewTask { schedule, ..crate::support::new_task() };
+    let task = task_domain::decide::create(new, &moment(&ids, now())).unwrap().task;
+    let until = now() + secs(7200);
+    let skipped =
+        task_domain::decide::skip_due_until(&task, until, "limit", &moment(&ids, now() + secs(61))).unwrap().task;
+    assert_eq!((skipped.status, skipped.next_run_time), (TaskStatus::Scheduled, Some(until)));
+    let run = due(&skipped, &moment(&ids, until)).unwrap().task;
+    assert_eq!((run.status, run.next_run_time), (TaskStatus::Queued, None));
+}
+
+#[test]
+fn a_finished_task_takes_a_new_timetable_and_goes_on() {
+    let ids = CountedIds::default();
+    let once = |at| task_domain::Schedule::parse(&json!({"type": "once", "run_time": at})).unwrap();
+    let mut task = Task { schedule_runs: 1, schedule: Some(once("2001-01-01T00:00:00Z")), ..State::Completed.task() };
+    let later = (now() + secs(600)).to_rfc3339();
+    let patch =
+        TaskPatch { schedule: Some(Some(once(&later))), status: Some(TaskStatus::Scheduled), ..TaskPatch::default() };
+    let both = update(&task, &patch, &moment(&ids, now())).unwrap().task;
+    assert_eq!((both.status, both.next_run_time), (TaskStatus::Scheduled, Some(now() + secs(600))));
+    let only = TaskPatch { status: None, ..patch.clone() };
+    task = update(&task, &only, &moment(&ids, now())).unwrap().task;
+    assert_eq!((task.status, task.next_run_time), (TaskStatus::Completed, None));
+    let then = TaskPatch { status: Some(TaskStatus::Scheduled), ..TaskPatch::default() };
+    assert_eq!(update(&task, &then, &moment(&ids, now())).unwrap().task.status, TaskStatus::Scheduled);
+    let never = TaskPatch { schedule: Some(Some(once("2001-01-01T00:00:00Z"))), ..TaskPatch::default() };
+    assert!(update(&State::Completed.task(), &never, &moment(&ids, now())).is_err());
+}
+
+#[test]
+fn a_status_that_the_edit_names_wins_over_the_timetable() {
+    let ids = CountedIds::default();
+    let patch = TaskPatch { schedule: Some(Some(hourly())), status: Some(TaskStatus::Pending), ..TaskPatch::default() };
+    assert_eq!(update(&State::Pending.task(), &patch, &moment(&ids, now())).unwrap().task.status, TaskStatus::Pending);
 }

@@ -77,7 +77,7 @@ fn pause_suspends_what_rests_waits_or_runs() {
 #[test]
 fn resume_puts_a_paused_task_back_where_it_belongs() {
     check_rows(
-        resume,
+        |task, moment| resume(task, None, moment),
         &[
             (Pending, Refused),
             (PendingWithSchedule, Refused),
@@ -140,7 +140,7 @@ fn delete_is_possible_in_every_state() {
 #[test]
 fn retry_makes_a_new_queued_task_of_one_that_did_not_succeed() {
     check_rows(
-        retry_as_new,
+        |task, moment| retry_as_new(task, None, moment),
         &[
             (Pending, Refused),
             (PendingWithSchedule, Refused),

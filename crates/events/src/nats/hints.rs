@@ -9,7 +9,7 @@ use tokio::sync::{broadcast, mpsc};
 
 use crate::in_process::HINT_CAPACITY;
 
-const SUBJECT: &str = "_task_service.hint";
+const SUBJECT: &str = "_task_service.hint.all";
 
 /// A hint on its way, with the instance that sent it.
 #[derive(Serialize, Deserialize)]

@@ -42,7 +42,9 @@ impl Instance {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        let client = Client::builder().timeout(Duration::from_secs(40)).no_proxy().build().unwrap();
+        // A connection of its own for each request: an idle one may end while its server is frozen.
+        let client =
+            Client::builder().timeout(Duration::from_secs(40)).no_proxy().pool_max_idle_per_host(0).build().unwrap();
         let instance = Self { child, base: format!("http://127.0.0.1:{port}"), client };
         wait::until("the instance answers", PATIENCE, || async {
             instance.client.get(format!("{}/health", instance.base)).send().await.is_ok()

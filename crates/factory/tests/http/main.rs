@@ -6,6 +6,8 @@ mod coverage;
 mod events;
 mod execute;
 mod input;
+mod owner;
+mod robust;
 mod support;
 mod system;
 mod tasks;

@@ -7,22 +7,31 @@
 //! Deliberately absent: business rules (decided in the domain), TLS to the server, LISTEN/NOTIFY
 //! (hints travel elsewhere), and repeating a failed statement: only a caller knows what is safe to repeat.
 
+mod analytics;
+mod api_keys;
 mod claim;
 mod clock;
 mod config;
+mod conversations;
 mod errors;
 mod executions;
+mod facts;
+mod history;
+mod levels;
+mod list;
 mod migrate;
 mod outbox;
 mod pool;
 mod progress;
 mod relay_lock;
+mod retention;
 mod save;
 // A schema lists whole tables; the history is only written by SQL files.
 #[allow(dead_code)]
 pub(crate) mod schema;
 mod statement;
 mod tasks;
+mod templates;
 mod timed;
 mod usage;
 mod watermark;

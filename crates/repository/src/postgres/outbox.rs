@@ -77,11 +77,13 @@ impl OutboxStore for PostgresEngine {
     async fn events_after(&self, filter: &EventFilter, position: i64, limit: i64) -> StoreResult<Vec<OutboxEvent>> {
         let mut query = outbox_events::table
             .filter(outbox_events::position.gt(position))
-            .filter(outbox_events::tenant_id.eq(filter.tenant_id.as_str()))
             .order(outbox_events::position)
             .limit(limit)
             .select(columns())
             .into_boxed();
+        if let Some(tenant_id) = &filter.tenant_id {
+            query = query.filter(outbox_events::tenant_id.eq(tenant_id.as_str()));
+        }
         if let Some(user_id) = &filter.user_id {
             query = query.filter(outbox_events::user_id.eq(user_id.as_str()));
         }

@@ -23,6 +23,9 @@ use super::statement::{Sql, Statement};
 /// Longest time from the first packet to a usable session.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Counting takes no connection from requests and claims.
+const ANALYTICS_CONNECTIONS: usize = 2;
+
 pub(super) type Connection = Object<AsyncPgConnection>;
 
 /// How to open a connection, and who drives it.
@@ -36,6 +39,7 @@ pub(super) struct Pools {
     opener: Arc<Opener>,
     main: Pool<AsyncPgConnection>,
     claims: Pool<AsyncPgConnection>,
+    analytics: Pool<AsyncPgConnection>,
 }
 
 impl Pools {
@@ -44,7 +48,8 @@ impl Pools {
         let opener = Arc::new(Opener { target, config, runtime });
         let main = pool(&opener, opener.config.main_connections, Session::Main)?;
         let claims = pool(&opener, opener.config.claim_connections, Session::Claims)?;
-        Ok(Self { opener, main, claims })
+        let analytics = pool(&opener, ANALYTICS_CONNECTIONS, Session::Main)?;
+        Ok(Self { opener, main, claims, analytics })
     }
 
     pub(super) async fn main(&self) -> StoreResult<Connection> {
@@ -53,6 +58,10 @@ impl Pools {
 
     pub(super) async fn claims(&self) -> StoreResult<Connection> {
         self.claims.get().await.map_err(errors::no_connection)
+    }
+
+    pub(super) async fn analytics(&self) -> StoreResult<Connection> {
+        self.analytics.get().await.map_err(errors::no_connection)
     }
 
     /// A connection of its own, without the pool's timeouts; it closes when dropped.

@@ -163,8 +163,101 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    task.task_templates (id) {
+        id -> BigInt,
+        template_id -> Text,
+        name -> Text,
+        description -> Nullable<Text>,
+        category -> Text,
+        task_type -> Text,
+        default_config -> Jsonb,
+        required_fields -> Jsonb,
+        optional_fields -> Jsonb,
+        config_schema -> Nullable<Jsonb>,
+        required_subscription_level -> Text,
+        credits_per_run -> Double,
+        tags -> Jsonb,
+        metadata -> Nullable<Jsonb>,
+        is_active -> Bool,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    task.task_conversations (tenant_id, id) {
+        tenant_id -> Text,
+        id -> BigInt,
+        task_id -> BigInt,
+        content -> Text,
+        status -> Text,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    task.facts (tenant_id, id) {
+        tenant_id -> Text,
+        id -> Uuid,
+        user_id -> Nullable<Text>,
+        text -> Text,
+        tags -> Jsonb,
+        meta_data -> Jsonb,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    task.idempotency_keys (tenant_id, caller, key) {
+        tenant_id -> Text,
+        caller -> Text,
+        key -> Text,
+        fingerprint -> Text,
+        task_id -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    task.inbox_events (event_id) {
+        event_id -> Text,
+        subject -> Text,
+        received_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    task.api_keys (tenant_id, id) {
+        tenant_id -> Text,
+        id -> Text,
+        name -> Text,
+        secret_hash -> Text,
+        scopes -> Jsonb,
+        task_types -> Jsonb,
+        created_at -> Timestamptz,
+        expires_at -> Nullable<Timestamptz>,
+        revoked_at -> Nullable<Timestamptz>,
+        last_used_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    task.user_limits (tenant_id, user_id) {
+        tenant_id -> Text,
+        user_id -> Text,
+        event_level -> Nullable<Text>,
+        event_at -> Nullable<Timestamptz>,
+        gateway_level -> Nullable<Text>,
+        updated_at -> Timestamptz,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     user_tasks,
+    task_conversations,
     task_states,
     task_executions,
     task_history,

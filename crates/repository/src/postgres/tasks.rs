@@ -12,7 +12,7 @@ use task_protocols::{Loaded, SaveOutcome, StoreError, StoreResult, TaskFilter, T
 
 use super::clock::clock_timestamp;
 use super::schema::{task_executions, task_states, user_tasks};
-use super::{PostgresEngine, errors, save};
+use super::{PostgresEngine, errors, list, save};
 use crate::columns::{Json, Stamp};
 use crate::rows::{StateRow, TaskRow, task_from_rows};
 
@@ -57,6 +57,10 @@ impl TaskStore for PostgresEngine {
         self.clock.now(&self.pools).await
     }
 
+    async fn ping(&self) -> StoreResult<()> {
+        self.clock.sample(&self.pools).await.map(drop)
+    }
+
     async fn find(&self, tenant_id: &TenantId, task_id: &TaskId) -> StoreResult<Option<Loaded>> {
         let mut connection = self.pools.main().await?;
         let row: Option<LoadedRow> = live_tasks()
@@ -72,45 +76,7 @@ impl TaskStore for PostgresEngine {
     }
 
     async fn list(&self, filter: &TaskFilter) -> StoreResult<TaskPage> {
-        let same_task = task_states::tenant_id.eq(user_tasks::tenant_id).and(task_states::id.eq(user_tasks::id));
-        let mut query = user_tasks::table
-            .inner_join(task_states::table.on(same_task))
-            .filter(user_tasks::tenant_id.eq(filter.tenant_id.as_str()))
-            .filter(user_tasks::deleted_at.is_null())
-            .select((user_tasks::all_columns, task_states::all_columns))
-            .order(user_tasks::id.desc())
-            .offset(filter.offset)
-            // One more than wanted tells whether more follow.
-            .limit(filter.limit.saturating_add(1))
-            .into_boxed();
-        if let Some(user_id) = &filter.user_id {
-            query = query.filter(user_tasks::user_id.eq(user_id.as_str()));
-        }
-        if let Some(origin) = filter.origin {
-            query = query.filter(user_tasks::origin.eq(origin.as_str()));
-        }
-        if let Some(status) = filter.status {
-            query = query.filter(task_states::status.eq(status.as_str()));
-        }
-        if let Some(task_type) = &filter.task_type {
-            query = query.filter(user_tasks::task_type.eq(task_type));
-        }
-        if let Some(priority) = filter.priority {
-            query = query.filter(user_tasks::priority.eq(priority.number()));
-        }
-        if let Some(before) = filter.before_id {
-            query = query.filter(user_tasks::id.lt(before));
-        }
-        let mut connection = self.pools.main().await?;
-        let rows: Vec<(TaskRow, StateRow)> = query.load(&mut connection).await.map_err(errors::failed)?;
-        let wanted = usize::try_from(filter.limit).unwrap_or(0);
-        let more = rows.len() > wanted;
-        let tasks = rows
-            .into_iter()
-            .take(wanted)
-            .map(|(task, state)| task_of(task, state, None))
-            .collect::<StoreResult<_>>()?;
-        Ok(TaskPage { tasks, more })
+        list::list(&mut self.pools.main().await?, filter).await
     }
 
     async fn save(&self, change: &Change) -> StoreResult<SaveOutcome> {

@@ -2,18 +2,20 @@
 //! `clock_timestamp()`, which every save's guard asks again, cannot.
 
 use async_trait::async_trait;
-use diesel::dsl::now;
+use diesel::dsl::{auto_type, now};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, SmallInt, Text};
 use diesel_async::RunQueryDsl;
 use task_domain::{Handler, TaskStatus};
 use task_protocols::{Loaded, StoreResult, TimedStore};
 
-use super::schema::task_states;
+use super::clock::clock_timestamp;
+use super::schema::{task_states, user_tasks};
 use super::statement::{Sql, Statement};
-use super::tasks::{LoadedRow, columns, live_tasks, loaded};
+use super::tasks::{live_tasks, task_of};
 use super::{PostgresEngine, errors};
-use crate::columns::Word;
+use crate::columns::{Stamp, Word};
+use crate::rows::{StateRow, TaskRow};
 
 type ReleasedSql = (Text, Text, Text, SmallInt, BigInt);
 
@@ -61,6 +63,24 @@ impl TimedStore for PostgresEngine {
     }
 }
 
-fn all(rows: QueryResult<Vec<LoadedRow>>) -> StoreResult<Vec<Loaded>> {
-    rows.map_err(errors::failed)?.into_iter().map(loaded).collect()
+/// A task, its state and the clock; what time does needs no result of an earlier run.
+type TimedRow = (TaskRow, StateRow, Stamp);
+
+#[auto_type(no_type_alias)]
+fn columns() -> _ {
+    let task: <user_tasks::table as Table>::AllColumns = user_tasks::all_columns;
+    let state: <task_states::table as Table>::AllColumns = task_states::all_columns;
+    (task, state, clock_timestamp())
+}
+
+/// One row that cannot be read must not keep the others waiting.
+fn all(rows: QueryResult<Vec<TimedRow>>) -> StoreResult<Vec<Loaded>> {
+    let loaded = |(task, state, at): TimedRow| match task_of(task, state, None) {
+        Ok(task) => Some(Loaded { task, now: at.0 }),
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "a stored task cannot be read; left alone");
+            None
+        }
+    };
+    Ok(rows.map_err(errors::failed)?.into_iter().filter_map(loaded).collect())
 }

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use serde::Serialize;
 use task_domain::{Event, EventType, HistoryEntry, JsonObject, Origin, TaskId, TaskStatus, TenantId, UserId};
-use task_protocols::OutboxEvent;
+use task_protocols::{HistoryRecord, OutboxEvent};
 
 use crate::columns::{Id, Json, Stamp, Word};
 use crate::sqlite::schema::{outbox_events, task_history};
@@ -36,6 +36,40 @@ impl HistoryRow {
             reason: entry.reason.clone(),
             execution_id: entry.execution_id.map(Id),
             occurred_at: Stamp(entry.occurred_at),
+        }
+    }
+}
+
+/// A stored row, by position.
+#[derive(Debug, Clone, Queryable)]
+pub(crate) struct HistoryRecordRow {
+    tenant_id: String,
+    _task_id: i64,
+    id: i64,
+    action: String,
+    actor: String,
+    from_status: Option<Word<TaskStatus>>,
+    to_status: Word<TaskStatus>,
+    reason: Option<String>,
+    execution_id: Option<Id>,
+    occurred_at: Stamp,
+}
+
+impl HistoryRecordRow {
+    pub(crate) fn into_record(self, task_id: TaskId) -> HistoryRecord {
+        HistoryRecord {
+            id: self.id,
+            entry: HistoryEntry {
+                tenant_id: TenantId::from_stored(self.tenant_id),
+                task_id,
+                action: self.action,
+                actor: self.actor,
+                from_status: self.from_status.map(|word| word.0),
+                to_status: self.to_status.0,
+                reason: self.reason,
+                execution_id: self.execution_id.map(|id| id.0),
+                occurred_at: self.occurred_at.0,
+            },
         }
     }
 }

@@ -1,12 +1,16 @@
 //! The rows of both engines and their mapping to the domain. Reading is by position, so the
 //! fields stand in the order of the columns; PostgreSQL writes them as JSON records by name.
 
+mod beside;
 mod event;
 mod execution;
+mod figures;
 mod state;
 mod task;
 
-pub(crate) use event::{HistoryRow, OutboxRow};
+pub(crate) use beside::{ApiKeyRow, ConversationRow, FactRow, TemplateRow, conversation};
+pub(crate) use event::{HistoryRecordRow, HistoryRow, OutboxRow};
 pub(crate) use execution::ExecutionRow;
+pub(crate) use figures::{HourRow, TaskCount, hour};
 pub(crate) use state::StateRow;
 pub(crate) use task::{TaskRow, task_from_rows};

@@ -4,15 +4,24 @@
 //! (`readers`). WAL with `synchronous=FULL`: what was answered survives a power cut. Deliberately
 //! absent: sharing the file between processes; several instances need PostgreSQL.
 
+mod analytics;
+mod api_keys;
 mod claim;
+mod conversations;
 mod executions;
+mod facts;
+mod history;
+mod levels;
 mod limits;
+mod list;
 mod outbox;
 mod progress;
 mod readers;
+mod retention;
 mod save;
 pub(crate) mod schema;
 mod tasks;
+mod templates;
 mod timed;
 mod writer;
 
@@ -64,6 +73,8 @@ pub enum OpenError {
 pub struct SqliteEngine {
     writer: Arc<Writer>,
     readers: Arc<Readers>,
+    /// Of its own, so that counting takes no reader from requests.
+    analytics: Arc<Readers>,
     clock: Arc<dyn Clock>,
     relay_locked: Arc<AtomicBool>,
 }
@@ -83,6 +94,7 @@ impl SqliteEngine {
         Ok(Self {
             writer: Arc::new(writer),
             readers: Arc::new(Readers::new(readers)),
+            analytics: Arc::new(Readers::new(vec![connect()?])),
             clock,
             relay_locked: Arc::default(),
         })
@@ -140,6 +152,7 @@ impl SqliteEngine {
 fn connect(path: &Path) -> Result<SqliteConnection, Box<dyn std::error::Error + Send + Sync>> {
     let mut connection = SqliteConnection::establish(&path.to_string_lossy())?;
     connection.batch_execute(PRAGMAS)?;
+    list::register(&mut connection)?;
     Ok(connection)
 }
 

@@ -99,13 +99,14 @@ impl OutboxStore for SqliteEngine {
         let filter = filter.clone();
         self.read(move |conn| {
             let mut query = outbox_events::table
-                .filter(
-                    outbox_events::position.gt(position).and(outbox_events::tenant_id.eq(filter.tenant_id.as_str())),
-                )
+                .filter(outbox_events::position.gt(position))
                 .order(outbox_events::position)
                 .limit(limit)
                 .select(columns!())
                 .into_boxed();
+            if let Some(tenant_id) = &filter.tenant_id {
+                query = query.filter(outbox_events::tenant_id.eq(tenant_id.as_str()));
+            }
             if let Some(user_id) = &filter.user_id {
                 query = query.filter(outbox_events::user_id.eq(user_id.as_str()));
             }

@@ -1,12 +1,16 @@
 //! The readers: a fixed set of connections, each read one consistent snapshot.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use diesel::prelude::*;
 use task_protocols::{StoreError, StoreResult};
 use tokio::sync::Semaphore;
 
 use super::store_error;
+
+/// Longest wait for a free reader; beyond that callers are told to come again.
+const MAX_WAIT: Duration = Duration::from_secs(5);
 
 pub(super) struct Readers {
     idle: Arc<Mutex<Vec<SqliteConnection>>>,
@@ -24,7 +28,8 @@ impl Readers {
         T: Send + 'static,
         F: FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
     {
-        let permit = Arc::clone(&self.free).acquire_owned().await.map_err(StoreError::unavailable)?;
+        let permit = tokio::time::timeout(MAX_WAIT, Arc::clone(&self.free).acquire_owned()).await;
+        let permit = permit.map_err(StoreError::unavailable)?.map_err(StoreError::unavailable)?;
         let idle = Arc::clone(&self.idle);
         let outcome = tokio::task::spawn_blocking(move || {
             let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();

@@ -2,22 +2,27 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use task_domain::ExecutionStatus;
 use task_domain::decide::{Change, LeaseGuard};
+use task_domain::{ExecutionStatus, TaskId};
 use task_protocols::SaveOutcome;
 
 use super::limits;
-use super::schema::{execution_no, outbox_events, task_executions, task_history, task_states, user_tasks};
+use super::schema::{
+    execution_no, idempotency_keys, outbox_events, task_executions, task_history, task_states, user_tasks,
+};
 use crate::columns::{Id, Stamp};
 use crate::rows::{ExecutionRow, HistoryRow, OutboxRow, StateRow, TaskRow};
 
 /// Saves `change`, or says why not; nothing is changed then.
 pub(super) fn save(conn: &mut SqliteConnection, change: &Change, now: DateTime<Utc>) -> QueryResult<SaveOutcome> {
-    if change.expected_seq == 0 { create(conn, change) } else { update(conn, change, now) }
+    if change.expected_seq == 0 { create(conn, change, now) } else { update(conn, change, now) }
 }
 
-fn create(conn: &mut SqliteConnection, change: &Change) -> QueryResult<SaveOutcome> {
+fn create(conn: &mut SqliteConnection, change: &Change, now: DateTime<Utc>) -> QueryResult<SaveOutcome> {
     let task = &change.task;
+    if let Some(repeated) = repeated(conn, change)? {
+        return Ok(repeated);
+    }
     let taken = user_tasks::table
         .filter(user_tasks::tenant_id.eq(task.tenant_id.as_str()).and(user_tasks::task_id.eq(task.task_id.as_str())))
         .select(user_tasks::id);
@@ -35,7 +40,30 @@ fn create(conn: &mut SqliteConnection, change: &Change) -> QueryResult<SaveOutco
     number_execution(conn, &mut state)?;
     diesel::insert_into(task_states::table).values(&state).execute(conn)?;
     leave_behind(conn, id, change)?;
+    if let Some(idempotency) = &change.idempotency {
+        diesel::insert_into(idempotency_keys::table)
+            .values((
+                idempotency_keys::tenant_id.eq(task.tenant_id.as_str()),
+                idempotency_keys::caller.eq(&idempotency.caller),
+                idempotency_keys::key.eq(&idempotency.key),
+                idempotency_keys::fingerprint.eq(&idempotency.fingerprint),
+                idempotency_keys::task_id.eq(task.task_id.as_str()),
+                idempotency_keys::created_at.eq(Stamp(now)),
+            ))
+            .execute(conn)?;
+    }
     Ok(SaveOutcome::Saved { id })
+}
+
+/// What was created under the same idempotency key before.
+fn repeated(conn: &mut SqliteConnection, change: &Change) -> QueryResult<Option<SaveOutcome>> {
+    let Some(idempotency) = &change.idempotency else { return Ok(None) };
+    let known: Option<(String, String)> = idempotency_keys::table
+        .find((change.task.tenant_id.as_str(), &idempotency.caller, &idempotency.key))
+        .select((idempotency_keys::task_id, idempotency_keys::fingerprint))
+        .first(conn)
+        .optional()?;
+    Ok(known.map(|(task_id, fingerprint)| SaveOutcome::Repeated { task_id: TaskId::from_stored(task_id), fingerprint }))
 }
 
 fn update(conn: &mut SqliteConnection, change: &Change, now: DateTime<Utc>) -> QueryResult<SaveOutcome> {

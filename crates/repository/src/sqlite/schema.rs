@@ -170,8 +170,101 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    task_templates (id) {
+        id -> BigInt,
+        template_id -> Text,
+        name -> Text,
+        description -> Nullable<Text>,
+        category -> Text,
+        task_type -> Text,
+        default_config -> Text,
+        required_fields -> Text,
+        optional_fields -> Text,
+        config_schema -> Nullable<Text>,
+        required_subscription_level -> Text,
+        credits_per_run -> Double,
+        tags -> Text,
+        metadata -> Nullable<Text>,
+        is_active -> Bool,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    task_conversations (id) {
+        tenant_id -> Text,
+        id -> BigInt,
+        task_id -> BigInt,
+        content -> Text,
+        status -> Text,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    facts (tenant_id, id) {
+        tenant_id -> Text,
+        id -> Text,
+        user_id -> Nullable<Text>,
+        text -> Text,
+        tags -> Text,
+        meta_data -> Text,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    idempotency_keys (tenant_id, caller, key) {
+        tenant_id -> Text,
+        caller -> Text,
+        key -> Text,
+        fingerprint -> Text,
+        task_id -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    inbox_events (event_id) {
+        event_id -> Text,
+        subject -> Text,
+        received_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    api_keys (tenant_id, id) {
+        tenant_id -> Text,
+        id -> Text,
+        name -> Text,
+        secret_hash -> Text,
+        scopes -> Text,
+        task_types -> Text,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+        revoked_at -> Nullable<BigInt>,
+        last_used_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    user_limits (tenant_id, user_id) {
+        tenant_id -> Text,
+        user_id -> Text,
+        event_level -> Nullable<Text>,
+        event_at -> Nullable<BigInt>,
+        gateway_level -> Nullable<Text>,
+        updated_at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     user_tasks,
+    task_conversations,
     task_states,
     task_executions,
     task_history,

@@ -8,9 +8,9 @@ use task_domain::decide::Change;
 use task_domain::{Task, TaskId, TenantId};
 use task_protocols::{Loaded, SaveOutcome, StoreResult, TaskFilter, TaskPage, TaskStore};
 
-use super::schema::{task_executions, task_states, user_tasks};
-use super::{SqliteEngine, damaged, save};
-use crate::columns::{Json, Word};
+use super::schema::{execution_no, task_executions, task_states, user_tasks};
+use super::{SqliteEngine, damaged, list, save};
+use crate::columns::Json;
 use crate::rows::{StateRow, TaskRow, task_from_rows};
 
 /// A task by its bigint id, without `last_result`.
@@ -52,6 +52,15 @@ impl TaskStore for SqliteEngine {
         Ok(SqliteEngine::now(self))
     }
 
+    async fn ping(&self) -> StoreResult<()> {
+        // Through the writer: a reader would answer from its snapshot while nothing can be written.
+        self.write(|conn, _| {
+            let sequence = diesel::update(execution_no::table).set(execution_no::last.eq(execution_no::last));
+            sequence.execute(conn).map(drop)
+        })
+        .await
+    }
+
     async fn find(&self, tenant_id: &TenantId, task_id: &TaskId) -> StoreResult<Option<Loaded>> {
         let (tenant_id, task_id) = (tenant_id.clone(), task_id.clone());
         let task = self
@@ -67,7 +76,7 @@ impl TaskStore for SqliteEngine {
 
     async fn list(&self, filter: &TaskFilter) -> StoreResult<TaskPage> {
         let filter = filter.clone();
-        self.read(move |conn| list(conn, &filter)).await
+        self.read(move |conn| list::list(conn, &filter)).await
     }
 
     async fn save(&self, change: &Change) -> StoreResult<SaveOutcome> {
@@ -89,46 +98,4 @@ fn last_result(conn: &mut SqliteConnection, tenant_id: &str, id: i64) -> QueryRe
         .first(conn)
         .optional()?;
     Ok(result.flatten().map(|json| json.0))
-}
-
-fn list(conn: &mut SqliteConnection, filter: &TaskFilter) -> QueryResult<TaskPage> {
-    let mut query = user_tasks::table
-        .inner_join(
-            task_states::table
-                .on(task_states::tenant_id.eq(user_tasks::tenant_id).and(task_states::id.eq(user_tasks::id))),
-        )
-        .filter(user_tasks::tenant_id.eq(filter.tenant_id.as_str()).and(user_tasks::deleted_at.is_null()))
-        .select((user_tasks::all_columns, task_states::all_columns))
-        .order(user_tasks::id.desc())
-        .offset(filter.offset)
-        // One more tells whether a page follows.
-        .limit(filter.limit + 1)
-        .into_boxed();
-    if let Some(user_id) = &filter.user_id {
-        query = query.filter(user_tasks::user_id.eq(user_id.as_str()));
-    }
-    if let Some(origin) = filter.origin {
-        query = query.filter(user_tasks::origin.eq(Word(origin)));
-    }
-    if let Some(status) = filter.status {
-        query = query.filter(task_states::status.eq(Word(status)));
-    }
-    if let Some(task_type) = &filter.task_type {
-        query = query.filter(user_tasks::task_type.eq(task_type));
-    }
-    if let Some(priority) = filter.priority {
-        query = query.filter(user_tasks::priority.eq(priority.number()));
-    }
-    if let Some(before) = filter.before_id {
-        query = query.filter(user_tasks::id.lt(before));
-    }
-    let mut rows: Vec<(TaskRow, StateRow)> = query.load(conn)?;
-    let limit = usize::try_from(filter.limit).unwrap_or(0);
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let tasks = rows
-        .into_iter()
-        .map(|(task, state)| task_from_rows(task, state, None).map_err(damaged))
-        .collect::<QueryResult<_>>()?;
-    Ok(TaskPage { tasks, more })
 }

@@ -6,16 +6,23 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use task_protocols::{StoreError, StoreResult};
+use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::store_error;
 
 /// Jobs of one commit at most: bounds how long the first of them waits.
 const MAX_GROUP: usize = 256;
+
+/// Jobs that may wait; beyond that callers are told to come again.
+const MAX_QUEUE: usize = 4096;
+/// Longest wait for a place in the queue.
+const MAX_WAIT: Duration = Duration::from_secs(1);
 
 /// A change on its way to the disk.
 trait Job: Send {
@@ -62,13 +69,13 @@ where
 
 /// Hands jobs to the writer thread.
 pub(super) struct Writer {
-    jobs: Option<mpsc::UnboundedSender<Box<dyn Job>>>,
+    jobs: Option<mpsc::Sender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
     pub(super) fn start(connection: SqliteConnection) -> std::io::Result<Self> {
-        let (jobs, queue) = mpsc::unbounded_channel();
+        let (jobs, queue) = mpsc::channel(MAX_QUEUE);
         let thread =
             std::thread::Builder::new().name("sqlite-writer".into()).spawn(move || work_off(connection, queue))?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
@@ -101,7 +108,11 @@ impl Writer {
         let (reply, answer) = oneshot::channel();
         let job = TypedJob { work: Some(work), outcome: Err(StoreError::internal("not run")), reply, exclusive };
         let jobs = self.jobs.as_ref().ok_or_else(gone)?;
-        jobs.send(Box::new(job)).map_err(|_| gone())?;
+        match jobs.send_timeout(Box::new(job), MAX_WAIT).await {
+            Ok(()) => {}
+            Err(SendTimeoutError::Timeout(_)) => return Err(StoreError::unavailable("the writer is too busy")),
+            Err(SendTimeoutError::Closed(_)) => return Err(gone()),
+        }
         answer.await.map_err(|_| gone())?
     }
 }
@@ -116,7 +127,7 @@ impl Drop for Writer {
     }
 }
 
-fn work_off(mut conn: SqliteConnection, mut queue: mpsc::UnboundedReceiver<Box<dyn Job>>) {
+fn work_off(mut conn: SqliteConnection, mut queue: mpsc::Receiver<Box<dyn Job>>) {
     while let Some(first) = queue.blocking_recv() {
         if first.is_exclusive() {
             run_alone(&mut conn, first);

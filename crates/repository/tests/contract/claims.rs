@@ -222,7 +222,7 @@ pub(crate) async fn only_what_is_queued_is_claimable(stores: Stores) {
             "a lease is not taken over before the reaper ended it"
         );
     }
-    stores.apply(&held_back, decide::resume).await;
+    stores.apply(&held_back, |task, moment| decide::resume(task, None, moment)).await;
     assert_eq!(stores.claim_next(&held_back).await.id, held_back.id);
 }
 

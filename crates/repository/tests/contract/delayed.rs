@@ -44,7 +44,7 @@ pub(crate) async fn release_delayed_takes_no_more_than_its_limit_and_nothing_pau
     assert_eq!(stores.timed.release_delayed(2).await.unwrap(), 2);
     assert_eq!(stores.timed.release_delayed(2).await.unwrap(), 1);
     assert_eq!(stores.executions.claim(&claim_types(&["garden"], 100)).await.unwrap().len(), 3);
-    stores.apply(&paused, decide::resume).await;
+    stores.apply(&paused, |task, moment| decide::resume(task, None, moment)).await;
     stores.timed.release_delayed(2).await.unwrap();
     assert_eq!(stores.claim_next(&paused).await.id, paused.id);
 }

@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use chrono::DateTime;
 use task_domain::decide::{self, NewTask};
 use task_domain::{Origin, Priority, Task, TaskStatus, TenantId};
-use task_protocols::TaskFilter;
+use task_protocols::{TaskCursor, TaskFilter, TaskSort};
 
 use crate::support::build::{new_task, queued, tenant, user};
 use crate::support::{Stores, everything};
@@ -89,8 +90,77 @@ pub(crate) async fn every_condition_of_a_filter_must_hold(stores: Stores) {
         expected.reverse();
         assert_eq!(ids(&stores.tasks.list(&filter).await.unwrap().tasks), expected, "{filter:?}");
     }
-    let before = TaskFilter { before_id: Some(made[3].id), ..default_filter() };
+    let before = TaskFilter { after: Some(TaskCursor::from(&made[3])), ..default_filter() };
     assert_eq!(ids(&stores.tasks.list(&before).await.unwrap().tasks), [made[2].id, made[1].id, made[0].id]);
+}
+
+/// What a filter finds, oldest first, by the tasks' names.
+async fn found(stores: &Stores, filter: TaskFilter) -> Vec<String> {
+    let filter = TaskFilter { sort: TaskSort::Oldest, count: true, ..filter };
+    let page = stores.tasks.list(&filter).await.unwrap();
+    assert_eq!(page.total, i64::try_from(page.tasks.len()).ok(), "{filter:?}");
+    page.tasks.into_iter().map(|task| task.name).collect()
+}
+
+pub(crate) async fn tags_labels_texts_and_times_are_found(stores: Stores) {
+    let day = |n: i64| DateTime::from_timestamp(1_900_000_000 + n * 86_400, 0).unwrap();
+    let tags = |tags: &[&str]| tags.iter().map(|tag| (*tag).to_owned()).collect::<Vec<_>>();
+    let labels = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    let named = |name: &str| NewTask { name: name.into(), ..new_task() };
+    for new in [
+        NewTask { tags: tags(&["a", "b"]), due_date: Some(day(1)), ..named("one") },
+        NewTask { tags: tags(&["b\"]"]), labels: labels(&[("team", "x"), ("é\"'", "1")]), ..named("two ÄÖ") },
+        NewTask { description: Some("100% of_one".into()), due_date: Some(day(2)), ..named("three") },
+        NewTask { labels: labels(&[("team", "y")]), tags: tags(&["b"]), ..named("back\\slash") },
+    ] {
+        stores.create(new).await;
+    }
+    let tagged = |wanted: &[&str]| TaskFilter { tags: tags(wanted), ..default_filter() };
+    assert_eq!(found(&stores, tagged(&["b"])).await, ["one", "back\\slash"]);
+    assert_eq!(found(&stores, tagged(&["b", "a"])).await, ["one"]);
+    assert_eq!(found(&stores, tagged(&["b\"]"])).await, ["two ÄÖ"]);
+    assert!(found(&stores, tagged(&["B"])).await.is_empty());
+    let labelled =
+        |name: &str, value: &str| TaskFilter { labels: vec![(name.into(), value.into())], ..default_filter() };
+    assert_eq!(found(&stores, labelled("team", "x")).await, ["two ÄÖ"]);
+    assert_eq!(found(&stores, labelled("é\"'", "1")).await, ["two ÄÖ"]);
+    assert!(found(&stores, labelled("team", "z")).await.is_empty());
+    let text = |text: &str| TaskFilter { text: Some(text.into()), ..default_filter() };
+    assert_eq!(found(&stores, text("ONE")).await, ["one", "three"], "the description counts, the case does not");
+    assert_eq!(found(&stores, text("äö")).await, ["two ÄÖ"]);
+    assert_eq!(found(&stores, text("0% of_")).await, ["three"], "wildcards are plain characters");
+    assert_eq!(found(&stores, text("k\\s")).await, ["back\\slash"]);
+    assert!(found(&stores, text("o%e")).await.is_empty());
+    let due = |from, to| TaskFilter { due_after: from, due_before: to, ..default_filter() };
+    assert_eq!(found(&stores, due(Some(day(1)), None)).await, ["one", "three"]);
+    assert_eq!(found(&stores, due(Some(day(1)), Some(day(2)))).await, ["one"]);
+    let created = |after| TaskFilter { created_after: Some(after), ..default_filter() };
+    assert_eq!(found(&stores, created(stores.now().await - chrono::Duration::hours(1))).await.len(), 4);
+    assert!(found(&stores, created(stores.now().await + chrono::Duration::hours(1))).await.is_empty());
+}
+
+/// Every order, whole and in pages of every size: the same, none twice, none left out.
+pub(crate) async fn every_order_is_total_and_its_pages_fit_together(stores: Stores) {
+    let day = |n: i64| DateTime::from_timestamp(1_900_000_000 + n * 86_400, 0);
+    for n in 0..12_i64 {
+        let due_date = if n % 3 == 0 { None } else { day((n * 7) % 4) };
+        let priority = Priority::from_number(1 + (n * 5) % 4).unwrap();
+        stores.create(NewTask { due_date, priority, ..new_task() }).await;
+    }
+    let key = |sort, task: &Task| match sort {
+        TaskSort::Newest => (0, 0, -task.id),
+        TaskSort::Oldest => (0, 0, task.id),
+        TaskSort::Due => (i64::from(task.due_date.is_none()), task.due_date.map_or(0, |d| d.timestamp()), task.id),
+        TaskSort::Priority => (0, i64::from(task.priority.number()), task.id),
+    };
+    for sort in [TaskSort::Newest, TaskSort::Oldest, TaskSort::Due, TaskSort::Priority] {
+        let mut all = stores.all(&TenantId::default_tenant()).await;
+        all.sort_by_key(|task| key(sort, task));
+        for limit in [1, 2, 5, 12, 50] {
+            let filter = TaskFilter { sort, limit, ..default_filter() };
+            assert_eq!(pages(&stores, filter).await, ids(&all), "{sort:?} by {limit}");
+        }
+    }
 }
 
 pub(crate) async fn a_listed_task_is_what_is_found_but_for_its_last_result(stores: Stores) {
@@ -111,7 +181,7 @@ pub(crate) async fn a_list_shows_the_status_that_is_current(stores: Stores) {
     assert_eq!(stores.tasks.list(&with(TaskStatus::Queued)).await.unwrap().tasks.len(), 0);
 }
 
-/// Pages by `before_id`, in small steps, while 200 tasks are added: those that were there before
+/// Pages by `after`, in small steps, while 200 tasks are added: those that were there before
 /// come exactly once, none comes twice.
 pub(crate) async fn keyset_pages_neither_skip_nor_repeat_while_200_are_inserted(stores: Stores) {
     let mut before = HashSet::new();
@@ -149,11 +219,16 @@ pub(crate) async fn keyset_pages_neither_skip_nor_repeat_while_200_are_inserted(
 }
 
 async fn all_pages(stores: &Stores, limit: i64) -> Vec<i64> {
+    pages(stores, TaskFilter { limit, ..default_filter() }).await
+}
+
+/// The ids of every page of a filter, one after the other.
+async fn pages(stores: &Stores, mut filter: TaskFilter) -> Vec<i64> {
     let mut seen: Vec<i64> = Vec::new();
     loop {
-        let filter = TaskFilter { before_id: seen.last().copied(), limit, ..default_filter() };
         let page = stores.tasks.list(&filter).await.unwrap();
         seen.extend(page.tasks.iter().map(|t| t.id));
+        filter.after = page.tasks.last().map(TaskCursor::from);
         if !page.more {
             return seen;
         }

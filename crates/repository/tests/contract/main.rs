@@ -10,6 +10,7 @@ mod claims;
 mod delayed;
 mod executions;
 mod fencing;
+mod history;
 mod leases;
 mod list;
 mod model;
@@ -58,9 +59,14 @@ contract! {
     list:
         a_list_is_newest_first_and_says_whether_more_follow
         every_condition_of_a_filter_must_hold
+        tags_labels_texts_and_times_are_found
+        every_order_is_total_and_its_pages_fit_together
         a_listed_task_is_what_is_found_but_for_its_last_result
         a_list_shows_the_status_that_is_current
         keyset_pages_neither_skip_nor_repeat_while_200_are_inserted;
+    history:
+        every_command_leaves_one_entry_in_order
+        the_history_of_another_tenant_or_a_deleted_task_is_not_read;
     save:
         a_saved_change_is_found_with_its_attempt_and_its_events
         a_change_of_a_task_that_moved_meanwhile_is_stale_and_leaves_nothing

@@ -24,7 +24,7 @@ fn positions(events: &[OutboxEvent]) -> Vec<i64> {
 }
 
 fn filter() -> EventFilter {
-    EventFilter { tenant_id: TenantId::default_tenant(), user_id: None, types: Vec::new() }
+    EventFilter { tenant_id: Some(TenantId::default_tenant()), user_id: None, types: Vec::new() }
 }
 
 async fn five_events(stores: &Stores) -> Vec<i64> {
@@ -170,8 +170,10 @@ pub(crate) async fn events_are_read_by_tenant_user_and_type(stores: Stores) {
     assert_eq!(read(EventFilter { types: vec![EventType::Created], ..filter() }).await, 3);
     assert_eq!(read(EventFilter { types: vec![EventType::Executed, EventType::StatusChanged], ..filter() }).await, 4);
     assert_eq!(read(EventFilter { user_id: bob, types: vec![EventType::Executed], ..filter() }).await, 1);
-    assert_eq!(read(EventFilter { tenant_id: tenant("other"), ..filter() }).await, 1);
-    assert_eq!(read(EventFilter { tenant_id: tenant("nobody"), ..filter() }).await, 0);
+    assert_eq!(read(EventFilter { tenant_id: Some(tenant("other")), ..filter() }).await, 1);
+    assert_eq!(read(EventFilter { tenant_id: Some(tenant("nobody")), ..filter() }).await, 0);
+    let everything = read(EventFilter { tenant_id: None, ..filter() }).await;
+    assert_eq!(everything, read(filter()).await + 1, "of every tenant");
     assert_eq!(stores.outbox.published_within(LONG, 0, 100).await.unwrap().len(), 8, "of all tenants");
 }
 

@@ -1,27 +1,25 @@
 //! `GET /api/v1/events`: events for subscribers without NATS, on both engines.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::sync::Arc;
 
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use futures::stream;
 use serde_json::Value;
 use task_domain::EventType;
-use task_protocols::{EventFilter, Hint, OutboxEvent};
-use task_service::Access;
-use tokio::sync::broadcast;
+use task_protocols::{EventFilter, OutboxEvent};
+use tokio::sync::{OwnedSemaphorePermit, broadcast};
 use tokio::time::Instant;
 
 use super::query::Query;
 use super::tasks::dto::ErrorDto;
 use crate::auth::Authenticated;
 use crate::errors::ApiError;
+use crate::event_feed::Batch;
 use crate::sse;
 use crate::state::ApiState;
 
-/// Hints may be lost: so often a stream looks by itself.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 const BATCH: i64 = 100;
 
 /// Streams events: what a key's tenant, or a user's own tasks, were told of. `id:` is the event's
@@ -64,27 +62,35 @@ pub(crate) async fn stream_events(
         }
         None => None,
     };
+    let permit = Arc::clone(&state.streams).try_acquire_owned().map_err(|_| ApiError::TooManyStreams)?;
     // Listen before looking, so that nothing falls between.
-    let hints = state.hints.subscribe();
+    let feed = state.feed.subscribe();
     let (oldest, newest) = state.outbox.position_range().await?;
-    let start = resumed.or(after).unwrap_or(newest);
-    if newest > 0 && start < newest && start + 1 < oldest {
-        return Err(ApiError::Gone {
-            detail: "Events after that position are not kept any more; read the tasks and start at now",
-        });
-    }
-    let user_id = match &caller.0.access {
-        Access::User { user_id, .. } => Some(user_id.clone()),
-        Access::Key { .. } => caller.0.user_id().cloned(),
+    let start = match resumed.or(after) {
+        None => newest,
+        // Everything kept.
+        Some(0) => oldest.saturating_sub(1),
+        Some(position) if position > newest || position + 1 < oldest => {
+            return Err(ApiError::Gone {
+                detail: "Events after that position are not kept any more; read the tasks and start at now",
+            });
+        }
+        Some(position) => position,
     };
-    let filter = EventFilter { tenant_id: caller.0.tenant_id.clone(), user_id, types: types.unwrap_or_default() };
+    let filter = EventFilter {
+        tenant_id: Some(caller.0.tenant_id.clone()),
+        user_id: caller.0.user_id().cloned(),
+        types: types.unwrap_or_default(),
+    };
     let follow = Follow {
         state,
         filter,
-        hints,
+        feed,
         position: start,
+        behind: true,
         ready: VecDeque::from([sse::opening()]),
         last_sent: Instant::now(),
+        _permit: permit,
     };
     Ok(sse::response(stream::unfold(follow, |mut follow| async move {
         follow.next().await.map(|frame| (Ok(frame), follow))
@@ -103,10 +109,14 @@ fn position(text: &str) -> Result<i64, String> {
 struct Follow {
     state: web::Data<ApiState>,
     filter: EventFilter,
-    hints: broadcast::Receiver<Hint>,
+    feed: broadcast::Receiver<Batch>,
+    /// Everything up to here was sent, or is not for this subscriber.
     position: i64,
+    /// Whether the store knows more than the feed will bring.
+    behind: bool,
     ready: VecDeque<Bytes>,
     last_sent: Instant,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Follow {
@@ -117,36 +127,52 @@ impl Follow {
                 self.last_sent = Instant::now();
                 return Some(frame);
             }
-            let events = self.state.outbox.events_after(&self.filter, self.position, BATCH).await.ok()?;
-            if events.is_empty() {
-                if self.last_sent.elapsed() >= sse::KEEP_ALIVE {
-                    self.ready.push_back(sse::comment("keep-alive"));
-                    continue;
-                }
-                self.wait().await?;
-            }
-            for event in events {
-                self.position = event.position.unwrap_or(self.position);
-                self.ready.push_back(frame(&event));
-            }
+            if self.behind { self.catch_up().await? } else { self.listen().await? }
         }
     }
 
-    async fn wait(&mut self) -> Option<()> {
+    /// Reads the next of what is kept. The newest position is asked for first: whatever is not for
+    /// this subscriber up to there need not be looked at again.
+    async fn catch_up(&mut self) -> Option<()> {
+        let (_, newest) = self.state.outbox.position_range().await.ok()?;
+        let events = self.state.outbox.events_after(&self.filter, self.position, BATCH).await.ok()?;
+        self.behind = (events.len() as i64) >= BATCH;
+        let last = events.last().and_then(|event| event.position);
+        let reached = if self.behind { last } else { last.max(Some(newest)) };
+        self.position = self.position.max(reached.unwrap_or_default());
+        self.ready.extend(events.iter().map(frame));
+        Some(())
+    }
+
+    async fn listen(&mut self) -> Option<()> {
         let stopping = self.state.background.stopping();
-        let told = async {
-            loop {
-                match self.hints.recv().await {
-                    Ok(Hint::EventsPublished) | Err(broadcast::error::RecvError::Lagged(_)) => return,
-                    Ok(_) => {}
-                    Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
-                }
-            }
-        };
         tokio::select! {
-            () = told => Some(()),
-            () = tokio::time::sleep(LOOK_EVERY) => Some(()),
-            () = stopping.cancelled() => None,
+            batch = self.feed.recv() => match batch {
+                Ok(batch) => self.take(&batch),
+                Err(broadcast::error::RecvError::Lagged(_)) => self.behind = true,
+                Err(broadcast::error::RecvError::Closed) => return None,
+            },
+            () = tokio::time::sleep_until(self.last_sent + sse::KEEP_ALIVE) => self.ready.push_back(sse::comment("keep-alive")),
+            () = stopping.cancelled() => return None,
+        }
+        Some(())
+    }
+
+    fn take(&mut self, batch: &[OutboxEvent]) {
+        self.behind |= batch.is_empty();
+        for event in batch {
+            let position = event.position.unwrap_or_default();
+            if position <= self.position {
+                continue;
+            }
+            if position > self.position + 1 {
+                self.behind = true;
+                return;
+            }
+            self.position = position;
+            if self.filter.fits(event) {
+                self.ready.push_back(frame(event));
+            }
         }
     }
 }

@@ -5,13 +5,17 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use chrono::{DateTime, Utc};
 use task_domain::TaskId;
 use uuid::Uuid;
 
 use crate::errors::{ApiError, FieldError};
 
+/// How often a parameter that may be repeated may be given.
+const MAX_REPEATS: usize = 32;
+
 pub(crate) struct Query {
-    values: BTreeMap<String, String>,
+    values: BTreeMap<String, Vec<String>>,
     problems: Vec<FieldError>,
 }
 
@@ -29,9 +33,7 @@ impl Query {
             if value.contains('\0') {
                 query.problems.push(FieldError::query(&name, "must not have a NUL character"));
             }
-            if query.values.insert(name.clone(), value).is_some() {
-                query.problems.push(FieldError::query(&name, "must be given once"));
-            }
+            query.values.entry(name).or_default().push(value);
         }
         Ok(query)
     }
@@ -46,7 +48,12 @@ impl Query {
     }
 
     pub(crate) fn get_with<T>(&mut self, name: &str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
-        let text = self.values.remove(name).filter(|text| !text.is_empty())?;
+        let mut texts = self.values.remove(name)?;
+        if texts.len() > 1 {
+            self.problems.push(FieldError::query(name, "must be given once"));
+            return None;
+        }
+        let text = texts.pop().filter(|text| !text.is_empty())?;
         match read(&text) {
             Ok(value) => Some(value),
             Err(message) => {
@@ -54,6 +61,33 @@ impl Query {
                 None
             }
         }
+    }
+
+    /// A parameter that may be given several times.
+    pub(crate) fn all_with<T>(&mut self, name: &str, read: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
+        let texts = self.values.remove(name).unwrap_or_default();
+        let mut values = Vec::new();
+        if texts.len() > MAX_REPEATS {
+            self.problems.push(FieldError::query(name, format!("must be given at most {MAX_REPEATS} times")));
+            return values;
+        }
+        for text in texts {
+            match read(&text) {
+                Ok(value) => values.push(value),
+                Err(message) => self.problems.push(FieldError::query(name, message)),
+            }
+        }
+        values
+    }
+
+    /// An RFC 3339 instant. A `+` that was not percent-encoded arrives as a blank and is understood.
+    pub(crate) fn instant(&mut self, name: &str) -> Option<DateTime<Utc>> {
+        self.get_with(name, |text| crate::fields::instant(&text.replace(' ', "+")))
+    }
+
+    pub(crate) fn flag(&mut self, name: &str) -> bool {
+        let read = |text: &str| text.parse::<bool>().map_err(|_| "must be true or false".to_owned());
+        self.get_with(name, read).unwrap_or(false)
     }
 
     pub(crate) fn whole(&mut self, name: &str, range: RangeInclusive<i64>, default: i64) -> i64 {

@@ -26,7 +26,7 @@ pub(crate) async fn health(state: web::Data<ApiState>) -> HttpResponse {
 )]
 #[get("/health/detailed")]
 pub(crate) async fn detailed_health(state: web::Data<ApiState>) -> HttpResponse {
-    let (database, database_ok) = check(async { state.store.now().await.map(drop).map_err(|e| e.to_string()) }).await;
+    let (database, database_ok) = check(async { state.store.ping().await.map_err(|e| e.to_string()) }).await;
     let (bus, _) = check(async { state.bus.check().await.map_err(|e| e.to_string()) }).await;
     let stopping = state.background.stopping().is_cancelled();
     // Without the bus nothing is lost: events wait in the outbox.

@@ -43,7 +43,10 @@ async fn work_for_outside_workers_is_not_waited_for() {
         Ok(Some(loaded(task)))
     });
     store.expect_save().returning(|_| Ok(SaveOutcome::Saved { id: 7 }));
-    let executed = service(store, MockExecutionStore::new())
+    let mut executions = MockExecutionStore::new();
+    // Once, for the newest attempt; nobody waits for more.
+    executions.expect_list_executions().times(1).returning(|_| Ok(Vec::new()));
+    let executed = service(store, executions)
         .execute(&user("ann"), &stored(false).task_id, None, Duration::from_secs(30))
         .await
         .unwrap();

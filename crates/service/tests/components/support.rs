@@ -8,7 +8,9 @@ use task_domain::decide::{self, Change, Moment};
 use task_domain::{
     Actor, JsonObject, Limits, Origin, Priority, RetryPolicy, SubscriptionLevel, Task, TenantId, UserId,
 };
-use task_protocols::{Loaded, MockExecutionStore, MockExecutorRegistry, MockHintBus, MockTaskStore};
+use task_protocols::{
+    Loaded, MockExecutionStore, MockExecutorRegistry, MockHintBus, MockHistoryStore, MockProgressStore, MockTaskStore,
+};
 use task_service::{Access, Caller, LimitsPolicy, RandomIds, Saver, Scope, TaskDraft, TaskService, TaskServiceParts};
 use tokio::sync::broadcast;
 
@@ -126,6 +128,9 @@ pub(crate) fn service(store: MockTaskStore, executions: MockExecutionStore) -> T
         executions: Arc::new(executions),
         executors: Arc::new(executors),
         limits: policy(SubscriptionLevel::Basic),
+        history: Arc::new(MockHistoryStore::new()),
+        progress: Arc::new(MockProgressStore::new()),
+        stopping: tokio_util::sync::CancellationToken::new(),
     })
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use task_domain::decide::Rejection;
 use task_domain::{Handler, SubscriptionLevel, TaskPatch, TaskStatus, UserId};
 use task_protocols::{MockExecutionStore, MockTaskStore, SaveOutcome};
-use task_service::{Access, Caller, Scope, ServiceError};
+use task_service::{Access, Caller, Precondition, Scope, ServiceError};
 
 use crate::support::{draft, event_types, key, loaded, now, service, stored, user};
 
@@ -103,7 +103,8 @@ async fn an_edit_that_lost_a_race_is_decided_anew() {
     });
     let patch = TaskPatch { name: Some("New".into()), ..TaskPatch::default() };
     let id = stored(false).task_id;
-    let task = service(store, MockExecutionStore::new()).update(&user("ann"), &id, &patch).await.unwrap();
+    let task =
+        service(store, MockExecutionStore::new()).update(&user("ann"), &id, &patch, &Precondition::None).await.unwrap();
     assert_eq!((task.name.as_str(), finds.load(Ordering::SeqCst)), ("New", 3));
 }
 
@@ -113,8 +114,10 @@ async fn the_same_values_again_are_not_saved() {
     store.expect_find().returning(|_, _| Ok(Some(loaded(stored(false)))));
     store.expect_save().never();
     let patch = TaskPatch { name: Some("Hello".into()), ..TaskPatch::default() };
-    let task =
-        service(store, MockExecutionStore::new()).update(&user("ann"), &stored(false).task_id, &patch).await.unwrap();
+    let task = service(store, MockExecutionStore::new())
+        .update(&user("ann"), &stored(false).task_id, &patch, &Precondition::None)
+        .await
+        .unwrap();
     assert_eq!(task.version, 1);
 }
 
@@ -128,7 +131,7 @@ async fn another_users_task_is_denied_before_anything_is_decided() {
     let denied =
         |error: ServiceError, wanted: &str| matches!(error, ServiceError::Forbidden { action, .. } if action == wanted);
     assert!(denied(service.get(&user("bob"), &id).await.unwrap_err(), "read"));
-    assert!(denied(service.delete(&user("bob"), &id).await.unwrap_err(), "delete"));
+    assert!(denied(service.delete(&user("bob"), &id, &Precondition::None).await.unwrap_err(), "delete"));
     assert!(denied(service.cancel(&user("bob"), &id, None).await.unwrap_err(), "cancel"));
 }
 
@@ -158,7 +161,7 @@ async fn a_refused_transition_says_from_and_to() {
     store.expect_find().returning(|_, _| Ok(Some(loaded(stored(true)))));
     let patch = TaskPatch { status: Some(TaskStatus::Pending), ..TaskPatch::default() };
     let error = service(store, MockExecutionStore::new())
-        .update(&user("ann"), &stored(true).task_id, &patch)
+        .update(&user("ann"), &stored(true).task_id, &patch, &Precondition::None)
         .await
         .unwrap_err();
     let expected = Rejection::InvalidTransition {

@@ -96,7 +96,7 @@ impl World {
             Command::Deadline => decide::deadline(task, &at),
             Command::Cancel => decide::cancel(task, None, &at),
             Command::Pause => decide::pause(task, None, &at),
-            Command::Resume => decide::resume(task, &at),
+            Command::Resume => decide::resume(task, None, &at),
             Command::Delete => decide::delete(task, &at),
             Command::Due => decide::due(task, &at),
             Command::Skip => decide::skip_due_until(task, self.now + secs(3600), "limit", &at),

@@ -11,8 +11,8 @@ use chrono::{DateTime, Duration, Utc};
 use task_domain::decide::{self, Change, Claimer, IdSource, Moment, NewTask, Rejection};
 use task_domain::{Actor, Event, Handler, LeaseToken, Task, TenantId};
 use task_protocols::{
-    ClaimRequest, ExecutionQuery, ExecutionStore, OutboxEvent, OutboxStore, ProgressStore, SaveOutcome, TaskFilter,
-    TaskStore, TimedStore,
+    ClaimRequest, ExecutionQuery, ExecutionStore, HistoryStore, OutboxEvent, OutboxStore, ProgressStore, SaveOutcome,
+    TaskFilter, TaskStore, TimedStore,
 };
 use uuid::Uuid;
 
@@ -24,6 +24,7 @@ pub(crate) struct Stores {
     pub(crate) timed: Arc<dyn TimedStore>,
     pub(crate) progress: Arc<dyn ProgressStore>,
     pub(crate) outbox: Arc<dyn OutboxStore>,
+    pub(crate) history: Arc<dyn HistoryStore>,
     /// Whatever must live as long as the stores.
     _database: Arc<dyn Send + Sync>,
 }
@@ -54,14 +55,15 @@ pub(crate) type Decision = Result<Change, Rejection>;
 impl Stores {
     pub(crate) fn of<E>(engine: Arc<E>, database: Arc<dyn Send + Sync>) -> Self
     where
-        E: TaskStore + ExecutionStore + TimedStore + ProgressStore + OutboxStore + 'static,
+        E: TaskStore + ExecutionStore + TimedStore + ProgressStore + OutboxStore + HistoryStore + 'static,
     {
         Self {
             tasks: engine.clone(),
             executions: engine.clone(),
             timed: engine.clone(),
             progress: engine.clone(),
-            outbox: engine,
+            outbox: engine.clone(),
+            history: engine,
             _database: database,
         }
     }
@@ -162,17 +164,7 @@ impl Stores {
 }
 
 pub(crate) fn everything(tenant_id: &TenantId) -> TaskFilter {
-    TaskFilter {
-        tenant_id: tenant_id.clone(),
-        user_id: None,
-        origin: None,
-        status: None,
-        task_type: None,
-        priority: None,
-        before_id: None,
-        offset: 0,
-        limit: 100_000,
-    }
+    TaskFilter { limit: 100_000, ..TaskFilter::of(tenant_id.clone()) }
 }
 
 pub(crate) fn executions_of(task: &Task) -> ExecutionQuery {

@@ -7,7 +7,7 @@ use task_domain::{Origin, TaskId, UserId};
 use task_service::TaskDraft;
 use utoipa::ToSchema;
 
-use super::dto::{ErrorDto, TaskDto};
+use super::dto::{ErrorDto, TaskDto, created, task_response};
 use crate::auth::Authenticated;
 use crate::errors::{ApiError, FieldError};
 use crate::fields::Fields;
@@ -64,7 +64,7 @@ pub(crate) struct CreateTask {
     tag = "Tasks",
     request_body = CreateTask,
     responses(
-        (status = 201, description = "The task", body = TaskDto, headers(("Location" = String))),
+        (status = 201, description = "The task", body = TaskDto, headers(("Location" = String), ("ETag" = String))),
         (status = 401, body = ErrorDto), (status = 403, body = ErrorDto), (status = 409, body = ErrorDto),
         (status = 413, body = ErrorDto), (status = 415, body = ErrorDto),
         (status = 422, body = ErrorDto), (status = 429, body = ErrorDto), (status = 503, body = ErrorDto),
@@ -89,9 +89,7 @@ pub(crate) async fn create_task(
     );
     fields.finish()?;
     let task = state.detached(|tasks| async move { tasks.create(&caller, draft).await }).await?;
-    Ok(HttpResponse::Created()
-        .insert_header(("Location", format!("/api/v1/tasks/{}", task.task_id)))
-        .json(TaskDto::from(task)))
+    Ok(task_response(created(&task), task))
 }
 
 /// Reads a draft; problems are noted in `fields`.

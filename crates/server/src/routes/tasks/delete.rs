@@ -5,6 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::dto::ErrorDto;
+use super::if_match::IfMatch;
 use crate::auth::Authenticated;
 use crate::errors::ApiError;
 use crate::routes::query::task_id;
@@ -20,10 +21,11 @@ pub(crate) struct DeletedDto {
 /// Deletes a task; an active run is cancelled.
 #[utoipa::path(
     tag = "Tasks",
-    params(("task_id" = String, Path)),
+    params(("task_id" = String, Path), ("If-Match" = Option<String>, Header, description = "ETags of the reads that the deletion builds on")),
     responses(
         (status = 200, description = "It is gone from every list and read", body = DeletedDto),
-        (status = 401, body = ErrorDto), (status = 403, body = ErrorDto), (status = 404, body = ErrorDto), (status = 503, body = ErrorDto),
+        (status = 401, body = ErrorDto), (status = 403, body = ErrorDto), (status = 404, body = ErrorDto),
+        (status = 412, description = "`If-Match` names another version", body = ErrorDto), (status = 503, body = ErrorDto),
     )
 )]
 #[delete("/api/v1/tasks/{task_id}")]
@@ -31,9 +33,10 @@ pub(crate) async fn delete_task(
     state: web::Data<ApiState>,
     caller: Authenticated,
     id: web::Path<String>,
+    condition: IfMatch,
 ) -> Result<HttpResponse, ApiError> {
     let id = task_id(&id)?;
     let deleted = id.to_string();
-    state.detached(|tasks| async move { tasks.delete(&caller.0, &id).await }).await?;
+    state.detached(|tasks| async move { tasks.delete(&caller.0, &id, &condition.0).await }).await?;
     Ok(HttpResponse::Ok().json(DeletedDto { message: "Task deleted successfully", task_id: deleted }))
 }

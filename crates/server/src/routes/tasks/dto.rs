@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use actix_web::http::header::{ETAG, LOCATION};
+use actix_web::{HttpResponse, HttpResponseBuilder};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -121,6 +123,18 @@ impl From<Task> for TaskDto {
             updated_at: task.updated_at,
         }
     }
+}
+
+/// A task as the whole answer, with its version as the ETag.
+pub(crate) fn task_response(mut response: HttpResponseBuilder, task: Task) -> HttpResponse {
+    response.insert_header((ETAG, format!("\"{}\"", task.version))).json(TaskDto::from(task))
+}
+
+/// 201 with the place of the new task.
+pub(crate) fn created(task: &Task) -> HttpResponseBuilder {
+    let mut response = HttpResponse::Created();
+    response.insert_header((LOCATION, format!("/api/v1/tasks/{}", task.task_id)));
+    response
 }
 
 /// The shape of every error.

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, get, web};
 
-use super::dto::{ErrorDto, TaskDto};
+use super::dto::{ErrorDto, TaskDto, task_response};
 use crate::auth::Authenticated;
 use crate::errors::ApiError;
 use crate::routes::query::task_id;
@@ -13,7 +13,7 @@ use crate::state::ApiState;
     tag = "Tasks",
     params(("task_id" = String, Path)),
     responses(
-        (status = 200, description = "The task", body = TaskDto),
+        (status = 200, description = "The task", body = TaskDto, headers(("ETag" = String))),
         (status = 401, body = ErrorDto), (status = 403, body = ErrorDto), (status = 404, body = ErrorDto), (status = 503, body = ErrorDto),
     )
 )]
@@ -24,5 +24,5 @@ pub(crate) async fn get_task(
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let task = state.tasks.get(&caller.0, &task_id(&id)?).await?;
-    Ok(HttpResponse::Ok().json(TaskDto::from(task)))
+    Ok(task_response(HttpResponse::Ok(), task))
 }

@@ -1,9 +1,12 @@
 //! Tasks.
 
-pub(crate) mod cancel;
+pub(crate) mod commands;
 pub(crate) mod create;
+mod cursor;
 pub(crate) mod delete;
 pub(crate) mod dto;
 pub(crate) mod get;
+mod if_match;
 pub(crate) mod list;
+pub(crate) mod record;
 pub(crate) mod update;

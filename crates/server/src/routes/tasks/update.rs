@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 use task_domain::TaskPatch;
 use utoipa::ToSchema;
 
-use super::dto::{ErrorDto, TaskDto};
+use super::dto::{ErrorDto, TaskDto, task_response};
+use super::if_match::IfMatch;
 use crate::auth::Authenticated;
 use crate::errors::ApiError;
 use crate::fields::Fields;
@@ -45,12 +46,12 @@ pub(crate) struct UpdateTask {
 /// Edits a task.
 #[utoipa::path(
     tag = "Tasks",
-    params(("task_id" = String, Path)),
+    params(("task_id" = String, Path), ("If-Match" = Option<String>, Header, description = "ETags of the reads that the change builds on")),
     request_body = UpdateTask,
     responses(
         (status = 200, description = "The task after the edit", body = TaskDto),
         (status = 401, body = ErrorDto), (status = 403, body = ErrorDto), (status = 404, body = ErrorDto), (status = 409, body = ErrorDto),
-        (status = 413, body = ErrorDto), (status = 415, body = ErrorDto),
+        (status = 412, description = "`If-Match` names another version", body = ErrorDto), (status = 413, body = ErrorDto), (status = 415, body = ErrorDto),
         (status = 422, body = ErrorDto), (status = 429, body = ErrorDto), (status = 503, body = ErrorDto),
     )
 )]
@@ -59,20 +60,21 @@ pub(crate) async fn put_task(
     state: web::Data<ApiState>,
     caller: Authenticated,
     id: web::Path<String>,
+    condition: IfMatch,
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
-    update(&state, caller, &id, body).await
+    update(&state, caller, &id, condition, body).await
 }
 
 /// Edits a task; the same as PUT.
 #[utoipa::path(
     tag = "Tasks",
-    params(("task_id" = String, Path)),
+    params(("task_id" = String, Path), ("If-Match" = Option<String>, Header, description = "ETags of the reads that the change builds on")),
     request_body = UpdateTask,
     responses(
         (status = 200, description = "The task after the edit", body = TaskDto),
         (status = 401, body = ErrorDto), (status = 403, body = ErrorDto), (status = 404, body = ErrorDto), (status = 409, body = ErrorDto),
-        (status = 413, body = ErrorDto), (status = 415, body = ErrorDto),
+        (status = 412, description = "`If-Match` names another version", body = ErrorDto), (status = 413, body = ErrorDto), (status = 415, body = ErrorDto),
         (status = 422, body = ErrorDto), (status = 429, body = ErrorDto), (status = 503, body = ErrorDto),
     )
 )]
@@ -81,18 +83,25 @@ pub(crate) async fn patch_task(
     state: web::Data<ApiState>,
     caller: Authenticated,
     id: web::Path<String>,
+    condition: IfMatch,
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
-    update(&state, caller, &id, body).await
+    update(&state, caller, &id, condition, body).await
 }
 
-async fn update(state: &ApiState, caller: Authenticated, id: &str, body: JsonBody) -> Result<HttpResponse, ApiError> {
+async fn update(
+    state: &ApiState,
+    caller: Authenticated,
+    id: &str,
+    condition: IfMatch,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
     let id = task_id(id)?;
     let mut fields = Fields::of_body(body.0, false)?;
     let patch = read_patch(&mut fields);
     fields.finish()?;
-    let task = state.detached(|tasks| async move { tasks.update(&caller.0, &id, &patch).await }).await?;
-    Ok(HttpResponse::Ok().json(TaskDto::from(task)))
+    let task = state.detached(|tasks| async move { tasks.update(&caller.0, &id, &patch, &condition.0).await }).await?;
+    Ok(task_response(HttpResponse::Ok(), task))
 }
 
 fn read_patch(fields: &mut Fields) -> TaskPatch {

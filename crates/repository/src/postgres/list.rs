@@ -1,0 +1,125 @@
+//! Lists of tasks.
+
+use std::collections::BTreeMap;
+
+use diesel::dsl::count_star;
+use diesel::prelude::*;
+use diesel::sql_types::{Nullable, Text};
+use diesel_async::RunQueryDsl;
+use task_protocols::{StoreResult, TaskFilter, TaskPage, TaskSort};
+
+use super::pool::Connection;
+use super::schema::{task_states, user_tasks};
+use super::{errors, tasks};
+use crate::columns::{Json, Stamp, Word, contains};
+use crate::rows::{StateRow, TaskRow};
+
+diesel::define_sql_function! {
+    fn lower(text: Nullable<Text>) -> Nullable<Text>;
+}
+
+/// The conditions of a filter, on a boxed query over both tables.
+macro_rules! conditions {
+    ($query:ident, $filter:ident) => {
+        if let Some(user_id) = &$filter.user_id {
+            $query = $query.filter(user_tasks::user_id.eq(user_id.as_str()));
+        }
+        if let Some(origin) = $filter.origin {
+            $query = $query.filter(user_tasks::origin.eq(Word(origin)));
+        }
+        if let Some(status) = $filter.status {
+            $query = $query.filter(task_states::status.eq(Word(status)));
+        }
+        if let Some(task_type) = &$filter.task_type {
+            $query = $query.filter(user_tasks::task_type.eq(task_type));
+        }
+        if let Some(priority) = $filter.priority {
+            $query = $query.filter(user_tasks::priority.eq(priority.number()));
+        }
+        if let Some(before) = $filter.due_before {
+            $query = $query.filter(user_tasks::due_date.lt(Stamp(before)));
+        }
+        if let Some(after) = $filter.due_after {
+            $query = $query.filter(user_tasks::due_date.ge(Stamp(after)));
+        }
+        if let Some(after) = $filter.created_after {
+            $query = $query.filter(user_tasks::created_at.ge(Stamp(after)));
+        }
+        if let Some(text) = &$filter.text {
+            let part = contains(text);
+            $query = $query.filter(
+                lower(user_tasks::name.nullable())
+                    .like(part.clone())
+                    .escape('\\')
+                    .or(lower(user_tasks::description).like(part).escape('\\')),
+            );
+        }
+        if !$filter.tags.is_empty() {
+            $query = $query.filter(user_tasks::tags.contains(Json($filter.tags.clone())));
+        }
+        for (name, value) in &$filter.labels {
+            let label = BTreeMap::from([(name.clone(), value.clone())]);
+            $query = $query.filter(user_tasks::labels.contains(Json(label)));
+        }
+    };
+}
+
+/// Live tasks of the filter's tenant, as a boxed query.
+macro_rules! tasks_of {
+    ($filter:ident, $columns:expr) => {
+        user_tasks::table
+            .inner_join(
+                task_states::table
+                    .on(task_states::tenant_id.eq(user_tasks::tenant_id).and(task_states::id.eq(user_tasks::id))),
+            )
+            .filter(user_tasks::tenant_id.eq($filter.tenant_id.as_str()).and(user_tasks::deleted_at.is_null()))
+            .select($columns)
+            .into_boxed()
+    };
+}
+
+pub(super) async fn list(connection: &mut Connection, filter: &TaskFilter) -> StoreResult<TaskPage> {
+    let mut query = tasks_of!(filter, (user_tasks::all_columns, task_states::all_columns));
+    conditions!(query, filter);
+    query = match filter.sort {
+        TaskSort::Newest => query.order(user_tasks::id.desc()),
+        TaskSort::Oldest => query.order(user_tasks::id.asc()),
+        TaskSort::Due => {
+            query.order((user_tasks::due_date.is_null(), user_tasks::due_date.asc(), user_tasks::id.asc()))
+        }
+        TaskSort::Priority => query.order((user_tasks::priority.asc(), user_tasks::id.asc())),
+    };
+    if let Some(after) = &filter.after {
+        let later_id = user_tasks::id.gt(after.id);
+        query = match (filter.sort, after.due_date.map(Stamp)) {
+            (TaskSort::Newest, _) => query.filter(user_tasks::id.lt(after.id)),
+            (TaskSort::Oldest, _) => query.filter(later_id),
+            (TaskSort::Priority, _) => {
+                let number = after.priority.number();
+                query.filter(user_tasks::priority.gt(number).or(user_tasks::priority.eq(number).and(later_id)))
+            }
+            (TaskSort::Due, None) => query.filter(user_tasks::due_date.is_null().and(later_id)),
+            (TaskSort::Due, Some(due)) => query.filter(
+                user_tasks::due_date
+                    .is_null()
+                    .or(user_tasks::due_date.assume_not_null().gt(due))
+                    .or(user_tasks::due_date.assume_not_null().eq(due).and(later_id)),
+            ),
+        };
+    }
+    // One more tells whether a page follows.
+    let query = query.offset(filter.offset).limit(filter.limit.saturating_add(1));
+    let mut rows: Vec<(TaskRow, StateRow)> = query.load(connection).await.map_err(errors::failed)?;
+    let wanted = usize::try_from(filter.limit).unwrap_or(0);
+    let more = rows.len() > wanted;
+    rows.truncate(wanted);
+    let tasks = rows.into_iter().map(|(task, state)| tasks::task_of(task, state, None)).collect::<StoreResult<_>>()?;
+    let total = if filter.count {
+        let mut query = tasks_of!(filter, count_star());
+        conditions!(query, filter);
+        Some(query.get_result(connection).await.map_err(errors::failed)?)
+    } else {
+        None
+    };
+    Ok(TaskPage { tasks, more, total })
+}

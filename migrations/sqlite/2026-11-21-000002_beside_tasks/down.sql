@@ -1,0 +1,10 @@
+DROP INDEX user_tasks_reminder;
+DROP INDEX task_states_ended;
+DROP INDEX user_tasks_deleted;
+DROP TABLE user_limits;
+DROP TABLE api_keys;
+DROP TABLE inbox_events;
+DROP TABLE idempotency_keys;
+DROP TABLE facts;
+DROP TABLE task_conversations;
+DROP TABLE task_templates;
