@@ -13,6 +13,7 @@ use task_domain::{JsonObject, is_within_depth};
 use task_protocols::{ConfigProblem, ExecutionContext, ExecutorError, Outcome, TaskExecutor};
 
 use crate::echo::cancelled;
+use crate::fields::invalid_config;
 use crate::guard::{Fetched, GuardError, GuardedClient, Outbound};
 
 const METHODS: &[&str] = &["POST", "GET", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
@@ -50,11 +51,7 @@ impl Http {
 
     async fn call(&self, context: &ExecutionContext) -> Result<Outcome, ExecutorError> {
         let (call, expected) =
-            read(&context.task.config, &context.execution.run_id.to_string()).map_err(|problems| {
-                let message =
-                    problems.iter().map(|p| format!("config.{} {}", p.field, p.message)).collect::<Vec<_>>().join("; ");
-                ExecutorError { code: "invalid_config", message, details: None, retryable: false }
-            })?;
+            read(&context.task.config, &context.execution.run_id.to_string()).map_err(invalid_config)?;
         let fetched = self.client.call(call).await.map_err(|error| refused(&error))?;
         let fits =
             if expected.is_empty() { fetched.status.is_success() } else { expected.contains(&fetched.status.as_u16()) };
@@ -186,7 +183,7 @@ fn body(bytes: &Bytes) -> (Value, Option<&'static str>) {
     }
 }
 
-fn unexpected(fetched: &Fetched) -> ExecutorError {
+pub(crate) fn unexpected(fetched: &Fetched) -> ExecutorError {
     let retryable = fetched.status.is_server_error()
         || matches!(fetched.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
     let excerpt: String = String::from_utf8_lossy(&fetched.body).chars().filter(|c| *c != '\0').take(EXCERPT).collect();
@@ -198,6 +195,6 @@ fn unexpected(fetched: &Fetched) -> ExecutorError {
     }
 }
 
-fn refused(error: &GuardError) -> ExecutorError {
+pub(crate) fn refused(error: &GuardError) -> ExecutorError {
     ExecutorError { code: error.code(), message: error.to_string(), details: None, retryable: error.is_retryable() }
 }
