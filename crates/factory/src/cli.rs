@@ -7,7 +7,8 @@ use clap::{Parser, Subcommand};
 use crate::app::Application;
 use crate::config::Settings;
 use crate::error::StartError;
-use crate::{banner, engine, logging, shutdown};
+use crate::wiring::engine;
+use crate::{banner, logging, shutdown};
 
 /// One engine for tasks, executions and their events.
 #[derive(Debug, Parser)]

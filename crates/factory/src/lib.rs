@@ -3,16 +3,14 @@
 //! Deliberately absent: rules, SQL, routes. What can be chosen is chosen here.
 
 mod app;
-mod auth;
 mod banner;
 mod cli;
 mod clock;
 mod config;
-mod engine;
 mod error;
 mod logging;
-mod loops;
 mod shutdown;
+mod wiring;
 
 pub use app::Application;
 pub use cli::{Arguments, Command, execute};

@@ -12,33 +12,31 @@ use crate::clock::SystemClock;
 use crate::config::DatabaseSettings;
 use crate::error::StartError;
 
-/// One engine in all its roles.
-#[derive(Clone)]
-pub(crate) struct Stores {
-    pub(crate) name: &'static str,
-    pub(crate) tasks: Arc<dyn TaskStore>,
-    pub(crate) executions: Arc<dyn ExecutionStore>,
-    pub(crate) timed: Arc<dyn TimedStore>,
-    pub(crate) progress: Arc<dyn ProgressStore>,
-    pub(crate) outbox: Arc<dyn OutboxStore>,
-    pub(crate) history: Arc<dyn HistoryStore>,
+/// One engine in all its roles, one line each.
+macro_rules! stores {
+    ($($field:ident: $role:path,)+) => {
+        #[derive(Clone)]
+        pub(crate) struct Stores {
+            /// `sqlite` or `postgres`.
+            pub(crate) name: &'static str,
+            $(pub(crate) $field: Arc<dyn $role>,)+
+        }
+
+        impl Stores {
+            fn of<E: $($role +)+ 'static>(name: &'static str, engine: &Arc<E>) -> Self {
+                Self { name, $($field: engine.clone(),)+ }
+            }
+        }
+    };
 }
 
-impl Stores {
-    fn of<E>(name: &'static str, engine: Arc<E>) -> Self
-    where
-        E: TaskStore + ExecutionStore + TimedStore + ProgressStore + OutboxStore + HistoryStore + 'static,
-    {
-        Self {
-            name,
-            tasks: engine.clone(),
-            executions: engine.clone(),
-            timed: engine.clone(),
-            progress: engine.clone(),
-            outbox: engine.clone(),
-            history: engine,
-        }
-    }
+stores! {
+    tasks: TaskStore,
+    executions: ExecutionStore,
+    timed: TimedStore,
+    progress: ProgressStore,
+    outbox: OutboxStore,
+    history: HistoryStore,
 }
 
 /// Opens the engine and, when asked, brings its schema up to date; otherwise it must be so already.
@@ -52,7 +50,7 @@ pub(crate) async fn open(settings: &DatabaseSettings, migrate: bool) -> Result<S
         if !current.map_err(|e| StartError::Migrate(Box::new(e)))? {
             return Err(StartError::SchemaNotCurrent);
         }
-        return Ok(Stores::of("sqlite", Arc::new(engine)));
+        return Ok(Stores::of("sqlite", &Arc::new(engine)));
     }
     if url.starts_with("postgres") {
         let config = PostgresConfig { main_connections: settings.pool_size, ..PostgresConfig::new(url) };
@@ -62,7 +60,7 @@ pub(crate) async fn open(settings: &DatabaseSettings, migrate: bool) -> Result<S
         if !current.map_err(|e| StartError::Migrate(Box::new(e)))? {
             return Err(StartError::SchemaNotCurrent);
         }
-        return Ok(Stores::of("postgres", Arc::new(engine)));
+        return Ok(Stores::of("postgres", &Arc::new(engine)));
     }
     Err(StartError::Config("DATABASE_URL must start with sqlite:// or postgres://".into()))
 }

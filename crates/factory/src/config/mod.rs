@@ -1,15 +1,17 @@
 //! Configuration: compiled-in defaults, then a file, then the environment.
 
+mod sections;
+
 use std::path::Path;
 
 use config::{Config, File, FileFormat};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
-use task_domain::{Limits, SubscriptionLevel};
 
+pub use self::sections::Settings;
+pub(crate) use self::sections::{DatabaseSettings, LogSettings, NeighbourSettings};
 use crate::error::StartError;
 
-const DEFAULTS: &str = include_str!("defaults.toml");
+const DEFAULTS: &str = include_str!("../defaults.toml");
 
 /// Environment variables and the settings they stand for.
 const ENVIRONMENT: &[(&str, &str)] = &[
@@ -26,101 +28,15 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("EXECUTOR_CONCURRENCY", "executor.concurrency"),
     ("EXECUTOR_LEASE_SECONDS", "executor.lease_seconds"),
     ("NOTIFICATION_SERVICE_URL", "neighbours.notification_url"),
+    ("CALENDAR_SERVICE_URL", "neighbours.calendar_url"),
+    ("ACCOUNT_SERVICE_URL", "neighbours.account_url"),
+    ("CONSUL_HOST", "consul.host"),
+    ("CONSUL_PORT", "consul.port"),
+    ("CONSUL_ADVERTISE_ADDRESS", "consul.advertise_address"),
     ("LOG_LEVEL", "log.level"),
     ("LOG_FORMAT", "log.format"),
     ("DEFAULT_SUBSCRIPTION_LEVEL", "limits.default_level"),
 ];
-
-/// Every setting.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {
-    pub service: ServiceSettings,
-    pub database: DatabaseSettings,
-    pub nats: NatsSettings,
-    pub auth: AuthSettings,
-    pub executor: ExecutorSettings,
-    pub outbound: OutboundSettings,
-    pub neighbours: NeighbourSettings,
-    pub log: LogSettings,
-    pub retention: RetentionSettings,
-    pub limits: LimitsSettings,
-    /// Set by `--dev` and nothing else.
-    #[serde(skip)]
-    pub development: bool,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ServiceSettings {
-    pub name: String,
-    pub host: String,
-    /// 0 = any free port.
-    pub port: u16,
-    pub http_workers: usize,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DatabaseSettings {
-    pub url: SecretString,
-    pub pool_size: usize,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NatsSettings {
-    pub url: SecretString,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AuthSettings {
-    pub api_key: SecretString,
-    pub gateway_secret: SecretString,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ExecutorSettings {
-    pub concurrency: usize,
-    pub lease_seconds: u64,
-    pub timeout_seconds: u64,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OutboundSettings {
-    pub allow_http: bool,
-    pub allowed_ports: Vec<u16>,
-    pub allow_networks: Vec<String>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NeighbourSettings {
-    pub notification_url: String,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LogSettings {
-    pub level: String,
-    pub format: String,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RetentionSettings {
-    pub events_hours: u64,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LimitsSettings {
-    pub default_level: SubscriptionLevel,
-    pub levels: Limits,
-}
 
 impl Settings {
     /// Reads the configuration of this process.
@@ -175,6 +91,15 @@ impl Settings {
         if !(1..=64).contains(&self.service.http_workers) {
             return wrong("service.http_workers (HTTP_WORKERS) must be from 1 to 64");
         }
+        for (variable, url) in [
+            ("NOTIFICATION_SERVICE_URL", &self.neighbours.notification_url),
+            ("CALENDAR_SERVICE_URL", &self.neighbours.calendar_url),
+            ("ACCOUNT_SERVICE_URL", &self.neighbours.account_url),
+        ] {
+            if !url.is_empty() && !is_http_url(url) {
+                return wrong(&format!("{variable} must be a URL such as http://10.0.0.7:8080, or unset"));
+            }
+        }
         Ok(())
     }
 
@@ -210,6 +135,11 @@ impl Settings {
     }
 }
 
+fn is_http_url(text: &str) -> bool {
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', ':']) && !rest.contains(char::is_whitespace))
+}
+
 fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
@@ -238,58 +168,4 @@ fn escape(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn load(development: bool, pairs: &[(&str, &str)]) -> Result<Settings, StartError> {
-        Settings::from_environment(None, development, |name| {
-            pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned())
-        })
-    }
-
-    #[test]
-    fn development_needs_nothing_and_stays_on_loopback() {
-        let settings = load(true, &[]).unwrap();
-        assert_eq!(settings.limits.default_level, SubscriptionLevel::Enterprise);
-        assert_eq!(settings.api_key().unwrap().expose_secret(), "dev_api_key");
-        assert_eq!(settings.database.url.expose_secret(), "sqlite://data/tasks.db");
-        let open = load(true, &[("HOST", "0.0.0.0")]).unwrap();
-        assert!(matches!(open.check_access(), Err(StartError::DevelopmentNotLoopback { .. })));
-    }
-
-    #[test]
-    fn without_a_credential_the_start_is_refused() {
-        assert!(matches!(load(false, &[]).unwrap().check_access(), Err(StartError::NoCredentials)));
-        assert!(load(false, &[("API_KEY", "k")]).unwrap().check_access().is_ok());
-        let settings = load(false, &[("GATEWAY_SECRET", "a, b")]).unwrap();
-        assert!(settings.check_access().is_ok());
-        assert_eq!(settings.gateway_secrets().len(), 2);
-        assert_eq!(settings.limits.default_level, SubscriptionLevel::Basic);
-        assert!(settings.api_key().is_none());
-    }
-
-    #[test]
-    fn the_environment_wins_and_a_wrong_value_is_named() {
-        let settings = load(true, &[("SERVICE_PORT", "9000"), ("DEFAULT_SUBSCRIPTION_LEVEL", "free")]).unwrap();
-        assert_eq!((settings.service.port, settings.limits.default_level), (9000, SubscriptionLevel::Free));
-        let error = load(true, &[("SERVICE_PORT", "many")]).unwrap_err().to_string();
-        assert!(error.contains("port"), "{error}");
-        let error = load(true, &[("DEFAULT_SUBSCRIPTION_LEVEL", "gold")]).unwrap_err().to_string();
-        assert!(error.contains("free, basic, pro, enterprise"), "{error}");
-    }
-
-    #[test]
-    fn postgres_may_be_named_in_parts() {
-        let settings = load(
-            true,
-            &[
-                ("POSTGRES_HOST", "db"),
-                ("POSTGRES_USER", "me"),
-                ("POSTGRES_PASSWORD", "p@ss"),
-                ("POSTGRES_DB", "tasks"),
-            ],
-        )
-        .unwrap();
-        assert_eq!(settings.database.url.expose_secret(), "postgres://me:p%40ss@db:5432/tasks");
-    }
-}
+mod tests;

@@ -1,0 +1,110 @@
+//! The sections of the configuration, as they stand in `defaults.toml`.
+
+use secrecy::SecretString;
+use serde::Deserialize;
+use task_domain::{Limits, SubscriptionLevel};
+
+/// Every setting.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    pub service: ServiceSettings,
+    pub database: DatabaseSettings,
+    pub nats: NatsSettings,
+    pub auth: AuthSettings,
+    pub executor: ExecutorSettings,
+    pub outbound: OutboundSettings,
+    pub neighbours: NeighbourSettings,
+    pub consul: ConsulSettings,
+    pub log: LogSettings,
+    pub retention: RetentionSettings,
+    pub limits: LimitsSettings,
+    /// Set by `--dev` and nothing else.
+    #[serde(skip)]
+    pub development: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceSettings {
+    pub name: String,
+    pub host: String,
+    /// 0 = any free port.
+    pub port: u16,
+    pub http_workers: usize,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseSettings {
+    pub url: SecretString,
+    pub pool_size: usize,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NatsSettings {
+    pub url: SecretString,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthSettings {
+    pub api_key: SecretString,
+    pub gateway_secret: SecretString,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExecutorSettings {
+    pub concurrency: usize,
+    pub lease_seconds: u64,
+    pub timeout_seconds: u64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutboundSettings {
+    pub allow_http: bool,
+    pub allowed_ports: Vec<u16>,
+    pub allow_networks: Vec<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NeighbourSettings {
+    pub notification_url: String,
+    pub calendar_url: String,
+    pub account_url: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConsulSettings {
+    /// Empty: no registration.
+    pub host: String,
+    pub port: u16,
+    /// Where others reach this instance; empty: `service.host`, or this machine's address towards
+    /// Consul when that is a wildcard.
+    pub advertise_address: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogSettings {
+    pub level: String,
+    pub format: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetentionSettings {
+    pub events_hours: u64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsSettings {
+    pub default_level: SubscriptionLevel,
+    pub levels: Limits,
+}

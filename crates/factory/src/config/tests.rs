@@ -1,0 +1,62 @@
+//! What settings mean, and what is refused.
+
+use task_domain::SubscriptionLevel;
+
+use super::*;
+
+fn load(development: bool, pairs: &[(&str, &str)]) -> Result<Settings, StartError> {
+    Settings::from_environment(None, development, |name| {
+        pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned())
+    })
+}
+
+#[test]
+fn development_needs_nothing_and_stays_on_loopback() {
+    let settings = load(true, &[]).unwrap();
+    assert_eq!(settings.limits.default_level, SubscriptionLevel::Enterprise);
+    assert_eq!(settings.api_key().unwrap().expose_secret(), "dev_api_key");
+    assert_eq!(settings.database.url.expose_secret(), "sqlite://data/tasks.db");
+    let open = load(true, &[("HOST", "0.0.0.0")]).unwrap();
+    assert!(matches!(open.check_access(), Err(StartError::DevelopmentNotLoopback { .. })));
+}
+
+#[test]
+fn without_a_credential_the_start_is_refused() {
+    assert!(matches!(load(false, &[]).unwrap().check_access(), Err(StartError::NoCredentials)));
+    assert!(load(false, &[("API_KEY", "k")]).unwrap().check_access().is_ok());
+    let settings = load(false, &[("GATEWAY_SECRET", "a, b")]).unwrap();
+    assert!(settings.check_access().is_ok());
+    assert_eq!(settings.gateway_secrets().len(), 2);
+    assert_eq!(settings.limits.default_level, SubscriptionLevel::Basic);
+    assert!(settings.api_key().is_none());
+}
+
+#[test]
+fn the_environment_wins_and_a_wrong_value_is_named() {
+    let settings = load(true, &[("SERVICE_PORT", "9000"), ("DEFAULT_SUBSCRIPTION_LEVEL", "free")]).unwrap();
+    assert_eq!((settings.service.port, settings.limits.default_level), (9000, SubscriptionLevel::Free));
+    let error = load(true, &[("SERVICE_PORT", "many")]).unwrap_err().to_string();
+    assert!(error.contains("port"), "{error}");
+    let error = load(true, &[("DEFAULT_SUBSCRIPTION_LEVEL", "gold")]).unwrap_err().to_string();
+    assert!(error.contains("free, basic, pro, enterprise"), "{error}");
+}
+
+#[test]
+fn postgres_may_be_named_in_parts() {
+    let settings = load(
+        true,
+        &[("POSTGRES_HOST", "db"), ("POSTGRES_USER", "me"), ("POSTGRES_PASSWORD", "p@ss"), ("POSTGRES_DB", "tasks")],
+    )
+    .unwrap();
+    assert_eq!(settings.database.url.expose_secret(), "postgres://me:p%40ss@db:5432/tasks");
+}
+
+#[test]
+fn the_urls_of_neighbours_are_checked_at_start() {
+    let settings = load(true, &[("CALENDAR_SERVICE_URL", "http://calendar:8080"), ("CONSUL_PORT", "8501")]).unwrap();
+    assert_eq!((settings.neighbours.calendar_url.as_str(), settings.consul.port), ("http://calendar:8080", 8501));
+    for wrong in ["calendar:8080", "http://", "https:///path", "http://a b"] {
+        let error = load(true, &[("ACCOUNT_SERVICE_URL", wrong)]).unwrap_err().to_string();
+        assert!(error.contains("ACCOUNT_SERVICE_URL"), "{error}");
+    }
+}

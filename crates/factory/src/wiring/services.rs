@@ -1,0 +1,90 @@
+//! Services, loops and the state of the API.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use task_executors::builtin;
+use task_protocols::background::Background;
+use task_server::{ApiState, EventFeed, Metrics, ServiceInfo};
+use task_service::{
+    ExecutorPool, LimitsPolicy, PoolConfig, PoolParts, Reaper, Saver, Scheduler, TaskService, TaskServiceParts,
+    WorkerService,
+};
+use tokio::sync::Semaphore;
+
+use super::engine::Stores;
+use super::neighbours::Neighbours;
+use super::{Bus, auth, loops, outbound};
+use crate::config::Settings;
+use crate::error::StartError;
+
+/// At shutdown, running executions may finish for so long before they are given back.
+const DRAIN: Duration = Duration::from_secs(3);
+/// Event streams that one instance serves.
+const MAX_STREAMS: usize = 10_000;
+
+/// Makes the services, starts the loops in `work`, and hands over what the API needs.
+pub(crate) async fn wire(
+    settings: &Settings,
+    stores: &Stores,
+    bus: &Bus,
+    instance_id: String,
+    work: &Background,
+) -> Result<ApiState, StartError> {
+    let neighbours = Neighbours::of(&settings.neighbours)?;
+    let hints = Arc::clone(&bus.hints);
+    let saver = Saver::new(Arc::clone(&stores.tasks), Arc::clone(&hints));
+    let limits = LimitsPolicy { limits: settings.limits.levels.clone(), default_level: settings.limits.default_level };
+    let executors = Arc::new(builtin(outbound::policy(settings)?).map_err(|e| StartError::Internal(e.to_string()))?);
+    let tasks = TaskService::new(TaskServiceParts {
+        saver: saver.clone(),
+        executions: Arc::clone(&stores.executions),
+        executors: executors.clone(),
+        limits: limits.clone(),
+        history: Arc::clone(&stores.history),
+        progress: Arc::clone(&stores.progress),
+        stopping: work.stopping(),
+    });
+    let workers = WorkerService::new(saver.clone(), Arc::clone(&stores.executions), Arc::clone(&stores.progress));
+    let pool = PoolConfig {
+        concurrency: settings.executor.concurrency,
+        lease: Duration::from_secs(settings.executor.lease_seconds),
+        timeout: Duration::from_secs(settings.executor.timeout_seconds),
+        worker_id: format!("builtin-{instance_id}"),
+        poll: Duration::from_secs(1),
+        drain: DRAIN,
+    };
+    let parts = PoolParts { workers, executors, notifications: neighbours.notifications, hints: Arc::clone(&hints) };
+    loops::start_scheduler(work, Scheduler::new(saver.clone(), Arc::clone(&stores.timed), limits));
+    loops::start_reaper(work, Reaper::new(saver, Arc::clone(&stores.timed)));
+    loops::start_pool(work, ExecutorPool::new(parts, work.clone(), pool));
+    loops::start_event_sweep(
+        work,
+        Arc::clone(&stores.outbox),
+        Duration::from_secs(settings.retention.events_hours * 3600),
+    );
+    let feed = Arc::new(EventFeed::default());
+    loops::start_event_feed(work, Arc::clone(&feed), Arc::clone(&stores.outbox), Arc::clone(&hints));
+    let info = ServiceInfo {
+        name: settings.service.name.clone(),
+        version: env!("CARGO_PKG_VERSION"),
+        instance_id,
+        engine: stores.name,
+        bus: bus.name,
+        started_at: stores.tasks.now().await?,
+        executor_concurrency: settings.executor.concurrency,
+    };
+    Ok(ApiState {
+        tasks: Arc::new(tasks),
+        store: Arc::clone(&stores.tasks),
+        outbox: Arc::clone(&stores.outbox),
+        bus: Arc::clone(&bus.events),
+        hints,
+        feed,
+        streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+        background: work.clone(),
+        auth: auth::config(settings),
+        info,
+        metrics: Metrics::new().map_err(|e| StartError::Internal(e.to_string()))?,
+    })
+}
