@@ -14,6 +14,10 @@ pub struct InProcessBus;
 
 #[async_trait]
 impl EventBus for InProcessBus {
+    async fn prepare(&self) -> Result<(), BusError> {
+        Ok(())
+    }
+
     async fn publish(&self, _: &OutboxEvent) -> Result<(), BusError> {
         Ok(())
     }

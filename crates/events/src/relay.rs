@@ -134,6 +134,7 @@ impl Relay {
     async fn round(&self, republished: &mut Option<u64>) -> Result<usize, RelayError> {
         let epoch = self.bus.epoch();
         if *republished != Some(epoch) {
+            self.bus.prepare().await?;
             self.republish().await?;
             // Not the epoch of now: if it rose meanwhile, the next round republishes again.
             *republished = Some(epoch);

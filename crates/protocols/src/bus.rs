@@ -21,6 +21,10 @@ impl BusError {
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait EventBus: Send + Sync {
+    /// Makes what events are published to, where it is absent, so that subscribers find it before
+    /// the first event. Called when a relay begins, and again after every rise of the epoch.
+    async fn prepare(&self) -> Result<(), BusError>;
+
     /// Publishes one event; `Ok` only after the bus has acknowledged it as stored. The event id
     /// is the deduplication id.
     async fn publish(&self, event: &OutboxEvent) -> Result<(), BusError>;

@@ -168,6 +168,11 @@ fn headers(event: &OutboxEvent) -> HeaderMap {
 
 #[async_trait]
 impl EventBus for NatsBus {
+    async fn prepare(&self) -> Result<(), BusError> {
+        self.connected()?;
+        self.ensure_stream().await
+    }
+
     async fn publish(&self, event: &OutboxEvent) -> Result<(), BusError> {
         self.connected()?;
         self.ensure_stream().await?;

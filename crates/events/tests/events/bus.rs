@@ -54,6 +54,19 @@ async fn a_message_is_as_the_documentation_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_stream_is_there_before_the_first_event() {
+    let server = PrivateServer::start().await;
+    let bus = connect(&server).await;
+    let stop = CancellationToken::new();
+    let relay = relay(&Outbox::with([]), bus);
+    let seen = async {
+        wait::until("the stream exists", PATIENCE, || async { stream(&server.url()).await.is_some() }).await;
+        stop.cancel();
+    };
+    tokio::join!(relay.run(stop.clone()), seen);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_is_published_twice_is_stored_once() {
     let server = PrivateServer::start().await;
     let bus = connect(&server).await;

@@ -25,6 +25,7 @@ pub(crate) fn bus(seen: &Seen, refuses: impl Fn(&OutboxEvent) -> bool + Send + '
         seen.lock().unwrap().push(event.id);
         Ok(())
     });
+    bus.expect_prepare().returning(|| Ok(()));
     bus.expect_epoch().return_const(1u64);
     bus
 }
@@ -82,6 +83,9 @@ async fn events_of_different_tasks_are_under_way_together_and_of_one_task_one_by
             if of_a {
                 self.under_way_of_a.fetch_sub(1, Ordering::SeqCst);
             }
+            Ok(())
+        }
+        async fn prepare(&self) -> Result<(), BusError> {
             Ok(())
         }
         fn epoch(&self) -> u64 {

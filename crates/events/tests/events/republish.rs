@@ -37,6 +37,7 @@ async fn a_risen_epoch_publishes_again_until_every_event_was_taken() {
     let mut bus = MockEventBus::new();
     let (current, times, taken) = (Arc::clone(&epoch), AtomicU64::new(0), Arc::clone(&seen));
     bus.expect_epoch().returning(move || epoch.load(Ordering::SeqCst));
+    bus.expect_prepare().returning(|| Ok(()));
     let of_now = Arc::clone(&current);
     bus.expect_publish().returning(move |event| {
         // After the reconnect the first two publishes fail.
