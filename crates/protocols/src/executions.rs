@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
-use task_domain::{Execution, ExecutionStatus, Handler, LeaseToken, Task, TaskId, TenantId};
+use task_domain::{Execution, ExecutionStatus, Handler, LeaseToken, Origin, Task, TaskId, TenantId};
 use uuid::Uuid;
 
 use crate::{Loaded, StoreResult};
@@ -13,12 +13,51 @@ pub struct ClaimRequest {
     /// `None`: any tenant (our own executors).
     pub tenant_id: Option<TenantId>,
     pub handler: Handler,
-    /// At least one; a type the worker does not name is never given to it.
+    /// At least one; a type the worker does not name is never given to it. None, together with
+    /// `origin` and handler `builtin`, is every type of that origin.
     pub task_types: Vec<String>,
     pub worker_id: String,
     /// 1–100.
     pub max_tasks: i64,
     pub lease_seconds: i64,
+    /// Only what this API made; `None`: whatever made it.
+    pub origin: Option<Origin>,
+    /// What the worker calls this claim, so that it can be repeated; needs `tenant_id`.
+    pub request_id: Option<String>,
+}
+
+/// What a worker asks for when it names the task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimTaskRequest {
+    pub tenant_id: TenantId,
+    pub task_id: TaskId,
+    pub handler: Handler,
+    /// A task that another API made is as good as none.
+    pub origin: Option<Origin>,
+    pub worker_id: String,
+    pub lease_seconds: i64,
+    /// What the worker calls this claim, so that it can be repeated.
+    pub request_id: Option<String>,
+}
+
+/// What became of a [`ExecutionStore::claim_task`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum ClaimedTask {
+    /// Leased to the worker; the lease is in `current`.
+    Claimed(Box<Task>),
+    /// Not queued, not due yet, or another handler's; the task as it stands.
+    NotClaimable(Box<Task>),
+    NotFound,
+}
+
+impl ClaimTaskRequest {
+    /// The answer when the store did not lease the task, which is `found` if it is there.
+    pub fn refused(&self, found: Option<Task>) -> ClaimedTask {
+        match found.filter(|task| self.origin.is_none_or(|origin| origin == task.origin)) {
+            Some(task) => ClaimedTask::NotClaimable(Box::new(task)),
+            None => ClaimedTask::NotFound,
+        }
+    }
 }
 
 /// A renewed lease.
@@ -47,7 +86,16 @@ pub trait ExecutionStore: Send + Sync {
     /// their tasks with the lease in `current`. Order: priority; then turn; then id. MUST never
     /// give one execution to two claimers, nor more than asked, and writes history and events as
     /// [`task_domain::decide::claim`] says.
+    ///
+    /// With a `request_id` under which the same worker of the tenant holds claims that live, those
+    /// are returned again, tokens included, and nothing is claimed; also of parallel repeats only
+    /// one claims.
     async fn claim(&self, request: &ClaimRequest) -> StoreResult<Vec<Task>>;
+
+    /// Leases this one task, as [`Self::claim`] would. MUST give it to one of parallel claimers,
+    /// and only when it is queued, due and of the handler named. Repeated under the same
+    /// `request_id` by the same worker while the claim lives, it is answered the same, token included.
+    async fn claim_task(&self, request: &ClaimTaskRequest) -> StoreResult<ClaimedTask>;
 
     /// Extends the lease to `lease_seconds` from now, or by its current length when `None`. `None`
     /// (and nothing changed) unless `token` is current and has not run out, by the store's clock.

@@ -28,7 +28,9 @@ pub use api_keys::{ApiKey, ApiKeyStore};
 pub use bus::{BusError, EventBus};
 pub use clock::Clock;
 pub use conversations::ConversationStore;
-pub use executions::{ClaimRequest, ExecutionQuery, ExecutionStore, Heartbeat, TimedStore};
+pub use executions::{
+    ClaimRequest, ClaimTaskRequest, ClaimedTask, ExecutionQuery, ExecutionStore, Heartbeat, TimedStore,
+};
 pub use executors::{
     ConfigProblem, ExecutionContext, ExecutorError, ExecutorRegistry, Outcome, ProgressSink, TaskExecutor,
 };

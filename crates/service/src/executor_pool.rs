@@ -98,6 +98,8 @@ impl ExecutorPool {
             worker_id: self.config.worker_id.clone(),
             max_tasks: i64::try_from(wanted).unwrap_or(1),
             lease_seconds: i64::try_from(self.config.lease.as_secs()).unwrap_or(i64::MAX),
+            origin: None,
+            request_id: None,
         };
         match self.parts.workers.claim(&request).await {
             Ok(tasks) => tasks,

@@ -1,26 +1,33 @@
 //! Claims: the next queued executions, each to one worker only.
 
+use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Nullable, SmallInt, Text};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use task_domain::{Handler, Task};
-use task_protocols::{ClaimRequest, StoreResult};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use task_domain::{Handler, Origin, Task, TenantId};
+use task_protocols::{ClaimRequest, ClaimTaskRequest, ClaimedTask, StoreError, StoreResult, TaskStore};
 
+use super::clock::clock_timestamp;
 use super::schema::{task_states, user_tasks};
 use super::statement::{Sql, Statement};
-use super::tasks::task_of;
+use super::tasks::{live_tasks, task_of};
 use super::watermark::Bounds;
 use super::{PostgresEngine, errors};
 use crate::rows::{StateRow, TaskRow};
 
+/// A statement: what makes the candidates, then what leases them.
+macro_rules! claiming {
+    ($($part:literal),+) => { concat!($(include_str!(concat!("sql/", $part, ".sql")),)+ include_str!("sql/claim.sql")) };
+}
+
 // Of one type the rows are locked in index order; several types are merged before the first lock.
-const BUILTIN_LANE: &str = concat!(include_str!("sql/lane_builtin.sql"), include_str!("sql/claim.sql"));
-const WORKER_LANE: &str = concat!(include_str!("sql/lane_worker.sql"), include_str!("sql/claim.sql"));
-const BUILTIN: &str =
-    concat!(include_str!("sql/candidates_builtin.sql"), include_str!("sql/pick.sql"), include_str!("sql/claim.sql"));
-const WORKER: &str =
-    concat!(include_str!("sql/candidates_worker.sql"), include_str!("sql/pick.sql"), include_str!("sql/claim.sql"));
-const WORKER_ANY: &str =
-    concat!(include_str!("sql/candidates_worker_any.sql"), include_str!("sql/pick.sql"), include_str!("sql/claim.sql"));
+const BUILTIN_LANE: &str = claiming!("lane_builtin");
+const WORKER_LANE: &str = claiming!("lane_worker");
+const BUILTIN: &str = claiming!("candidates_builtin", "pick");
+const WORKER: &str = claiming!("candidates_worker", "pick");
+const WORKER_ANY: &str = claiming!("candidates_worker_any", "pick");
+const BUILTIN_ORIGIN: &str = claiming!("candidates_builtin_origin", "pick");
+const WORKER_ORIGIN: &str = claiming!("candidates_worker_origin", "pick");
+const TASK: &str = claiming!("candidate_task");
 
 /// Candidates beyond what is wanted, because other claimers hold or take some of them.
 const SPARE: i64 = 32;
@@ -31,18 +38,88 @@ const LOOKS: u32 = 5;
 type ClaimedRow = (i64, Option<TaskRow>, Option<StateRow>);
 type ClaimedSql = (BigInt, Nullable<user_tasks::SqlType>, Nullable<task_states::SqlType>);
 
+/// Why a transaction is rolled back.
+enum Failed {
+    Store(StoreError),
+    Statement(diesel::result::Error),
+}
+
+impl From<diesel::result::Error> for Failed {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Statement(error)
+    }
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
 pub(super) async fn claim(engine: &PostgresEngine, request: &ClaimRequest) -> StoreResult<Vec<Task>> {
+    let mut connection = engine.pools.claims().await?;
+    let (Some(request_id), Some(tenant_id)) = (&request.request_id, &request.tenant_id) else {
+        return take(engine, &mut connection, request).await;
+    };
+    let worker_id = request.worker_id.as_str();
+    let claimed = connection.transaction(async |connection| -> Result<Vec<Task>, Failed> {
+        // Of parallel repeats one claims; the others wait for its commit and read what it got.
+        Sql(include_str!("sql/lock_claim_request.sql"))
+            .bind::<Text, _>(tenant_id.as_str())
+            .bind::<Text, _>(worker_id)
+            .bind::<Text, _>(request_id)
+            .execute(connection)
+            .await?;
+        let mut held = held(connection, tenant_id, worker_id, request_id).await?;
+        if held.is_empty() {
+            return Ok(take(engine, connection, request).await?);
+        }
+        held.truncate(usize::try_from(request.max_tasks).unwrap_or(usize::MAX));
+        Ok(held)
+    });
+    claimed.await.map_err(|error| match error {
+        Failed::Store(error) => error,
+        Failed::Statement(error) => errors::failed(error),
+    })
+}
+
+/// The live claims that a worker made under this name.
+async fn held(
+    connection: &mut AsyncPgConnection,
+    tenant_id: &TenantId,
+    worker_id: &str,
+    request_id: &str,
+) -> StoreResult<Vec<Task>> {
+    let rows: Vec<(TaskRow, StateRow)> = live_tasks()
+        .filter(task_states::tenant_id.eq(tenant_id.as_str()))
+        .filter(task_states::worker_id.eq(worker_id))
+        .filter(task_states::claim_request.eq(request_id))
+        .filter(task_states::lease_expires_at.gt(clock_timestamp().nullable()))
+        .order((task_states::priority, task_states::turn, task_states::id))
+        .select((user_tasks::all_columns, task_states::all_columns))
+        .load(connection)
+        .await
+        .map_err(errors::failed)?;
+    rows.into_iter().map(|(task, state)| task_of(task, state, None)).collect()
+}
+
+/// Looks until it has what is wanted or nothing more is there.
+async fn take(
+    engine: &PostgresEngine,
+    connection: &mut AsyncPgConnection,
+    request: &ClaimRequest,
+) -> StoreResult<Vec<Task>> {
     let mut tasks: Vec<Task> = Vec::new();
     let mut spare = SPARE;
     let mut sweep = false;
-    let mut connection = engine.pools.claims().await?;
     for _ in 0..LOOKS {
         let wanted = request.max_tasks - i64::try_from(tasks.len()).unwrap_or(i64::MAX);
         let bounds = engine.watermark.bounds(request, sweep);
-        let (candidates, claimed) = match look(&mut connection, request, &bounds, wanted, wanted + spare).await {
+        let (candidates, claimed) = match look(connection, request, &bounds, wanted, wanted + spare).await {
             Ok(found) => found,
-            // What earlier looks have claimed must reach the worker; it would wait for the lease to run out.
-            Err(_) if !tasks.is_empty() => break,
+            // What earlier looks have committed must reach the worker; it would wait for the lease
+            // to run out. Under a request id nothing is committed yet.
+            Err(_) if !tasks.is_empty() && request.request_id.is_none() => break,
             Err(error) => return Err(error),
         };
         engine.watermark.claimed(request, &bounds, &claimed);
@@ -61,6 +138,19 @@ pub(super) async fn claim(engine: &PostgresEngine, request: &ClaimRequest) -> St
     Ok(tasks)
 }
 
+fn statement(request: &ClaimRequest) -> &'static str {
+    let one_type = request.task_types.len() == 1;
+    match (request.origin, request.handler, &request.tenant_id) {
+        (None, Handler::Builtin, _) if one_type => BUILTIN_LANE,
+        (None, Handler::Worker, Some(_)) if one_type => WORKER_LANE,
+        (None | Some(Origin::TaskService), Handler::Builtin, _) => BUILTIN,
+        (None | Some(Origin::TaskService), Handler::Worker, Some(_)) => WORKER,
+        (Some(_), Handler::Builtin, _) => BUILTIN_ORIGIN,
+        (Some(_), Handler::Worker, Some(_)) => WORKER_ORIGIN,
+        (_, Handler::Worker, None) => WORKER_ANY,
+    }
+}
+
 /// One look: how many candidates it saw, and those it got.
 async fn look(
     connection: &mut AsyncPgConnection,
@@ -69,15 +159,7 @@ async fn look(
     wanted: i64,
     candidates: i64,
 ) -> StoreResult<(i64, Vec<Task>)> {
-    let one_type = request.task_types.len() == 1;
-    let statement = match (request.handler, &request.tenant_id) {
-        (Handler::Builtin, _) if one_type => BUILTIN_LANE,
-        (Handler::Builtin, _) => BUILTIN,
-        (Handler::Worker, Some(_)) if one_type => WORKER_LANE,
-        (Handler::Worker, Some(_)) => WORKER,
-        (Handler::Worker, None) => WORKER_ANY,
-    };
-    let rows: Vec<ClaimedRow> = Sql(statement)
+    let rows: Vec<ClaimedRow> = Sql(statement(request))
         .bind::<Array<Text>, _>(&bounds.types)
         .bind::<Array<SmallInt>, _>(&bounds.priorities)
         .bind::<Array<BigInt>, _>(&bounds.turns)
@@ -86,11 +168,47 @@ async fn look(
         .bind::<Text, _>(&request.worker_id)
         .bind::<BigInt, _>(request.lease_seconds)
         .bind::<Nullable<Text>, _>(request.tenant_id.as_ref().map(|id| id.as_str()))
+        .bind::<Nullable<Text>, _>(request.request_id.as_deref())
+        .bind::<Nullable<Text>, _>(request.origin.map(Origin::as_str))
         .reading::<ClaimedSql>()
         .load(connection)
         .await
         .map_err(errors::failed)?;
     let seen = rows.as_slice().first().map_or(0, |(candidates, ..)| *candidates);
+    Ok((seen, tasks_of(rows)?))
+}
+
+fn tasks_of(rows: Vec<ClaimedRow>) -> StoreResult<Vec<Task>> {
     let claimed = rows.into_iter().filter_map(|(_, task, state)| task.zip(state));
-    Ok((seen, claimed.map(|(task, state)| task_of(task, state, None)).collect::<StoreResult<_>>()?))
+    claimed.map(|(task, state)| task_of(task, state, None)).collect()
+}
+
+pub(super) async fn claim_task(engine: &PostgresEngine, request: &ClaimTaskRequest) -> StoreResult<ClaimedTask> {
+    let mut connection = engine.pools.claims().await?;
+    let rows: Vec<ClaimedRow> = Sql(TASK)
+        .bind::<Text, _>(request.task_id.as_str())
+        .bind::<Text, _>(request.handler.as_str())
+        .bind::<Nullable<Text>, _>(request.origin.map(Origin::as_str))
+        .bind::<BigInt, _>(1)
+        .bind::<BigInt, _>(1)
+        .bind::<Text, _>(&request.worker_id)
+        .bind::<BigInt, _>(request.lease_seconds)
+        .bind::<Text, _>(request.tenant_id.as_str())
+        .bind::<Nullable<Text>, _>(request.request_id.as_deref())
+        .reading::<ClaimedSql>()
+        .load(&mut connection)
+        .await
+        .map_err(errors::failed)?;
+    if let Some(task) = tasks_of(rows)?.pop() {
+        return Ok(ClaimedTask::Claimed(Box::new(task)));
+    }
+    if let Some(request_id) = &request.request_id {
+        let held = held(&mut connection, &request.tenant_id, &request.worker_id, request_id).await?;
+        if let Some(task) = held.into_iter().find(|task| task.task_id == request.task_id) {
+            return Ok(ClaimedTask::Claimed(Box::new(task)));
+        }
+    }
+    drop(connection);
+    let found = engine.find(&request.tenant_id, &request.task_id).await?;
+    Ok(request.refused(found.map(|loaded| loaded.task)))
 }

@@ -7,7 +7,9 @@ use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use serde_json::Value;
 use task_domain::{Execution, ExecutionStatus, LeaseToken, Task, TaskId, TenantId};
-use task_protocols::{ClaimRequest, ExecutionQuery, ExecutionStore, Heartbeat, StoreResult};
+use task_protocols::{
+    ClaimRequest, ClaimTaskRequest, ClaimedTask, ExecutionQuery, ExecutionStore, Heartbeat, StoreResult,
+};
 use uuid::Uuid;
 
 use super::schema::{task_executions, user_tasks};
@@ -20,6 +22,10 @@ use crate::rows::ExecutionRow;
 impl ExecutionStore for PostgresEngine {
     async fn claim(&self, request: &ClaimRequest) -> StoreResult<Vec<Task>> {
         claim::claim(self, request).await
+    }
+
+    async fn claim_task(&self, request: &ClaimTaskRequest) -> StoreResult<ClaimedTask> {
+        claim::claim_task(self, request).await
     }
 
     async fn heartbeat(

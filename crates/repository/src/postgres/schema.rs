@@ -77,6 +77,8 @@ diesel::table! {
         started_at -> Nullable<Timestamptz>,
         timeout_at -> Nullable<Timestamptz>,
         attempt_created_at -> Nullable<Timestamptz>,
+        origin -> Text,
+        claim_request -> Nullable<Text>,
     }
 }
 

@@ -6,7 +6,8 @@
 //! found by a sweep without marks, at least every two seconds and whenever a bounded look finds too
 //! little; what this process itself queues below a mark lowers it at once.
 //!
-//! Deliberately absent: any promise. A wrong mark costs a delay of one sweep, never a lost task.
+//! Deliberately absent: marks of claims that ask for an origin, which are rare, have indexes of their
+//! own and see only a part of each lane; any promise. A wrong mark costs a delay of one sweep, never a lost task.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -60,7 +61,7 @@ impl Watermark {
         let mut marks = self.lock();
         let counter = marks.counter;
         let now = Instant::now();
-        let mut known = marks.scopes.get_mut(&scope(request));
+        let mut known = marks.scopes.get_mut(&scope(request)).filter(|_| request.origin.is_none());
         let mut bounds =
             Bounds { types: Vec::new(), priorities: Vec::new(), turns: Vec::new(), bounded: false, counter };
         let mut overdue = sweep;
@@ -90,6 +91,9 @@ impl Watermark {
 
     /// Moves the marks of the lanes that a look claimed from. A sweep may move one down.
     pub(super) fn claimed(&self, request: &ClaimRequest, bounds: &Bounds, tasks: &[Task]) {
+        if request.origin.is_some() {
+            return;
+        }
         let mut last: HashMap<Lane, i64> = HashMap::new();
         for task in tasks {
             let turn = last.entry((task.task_type.clone(), task.priority.number())).or_insert(i64::MIN);
@@ -169,6 +173,8 @@ mod tests {
             worker_id: "w".into(),
             max_tasks: 1,
             lease_seconds: 60,
+            origin: None,
+            request_id: None,
         }
     }
 

@@ -4,7 +4,8 @@ use diesel::prelude::*;
 use serde::Serialize;
 use serde_json::Value;
 use task_domain::{
-    Execution, ExecutionStatus, Handler, Lease, LeaseToken, Task, TaskId, TaskStatus, TenantId, TriggerType, UserId,
+    Execution, ExecutionStatus, Handler, Lease, LeaseToken, Origin, Task, TaskId, TaskStatus, TenantId, TriggerType,
+    UserId,
 };
 
 use crate::columns::{Id, Json, Stamp, Word};
@@ -55,11 +56,13 @@ pub(crate) struct StateRow {
     pub(crate) started_at: Option<Stamp>,
     pub(crate) timeout_at: Option<Stamp>,
     pub(crate) attempt_created_at: Option<Stamp>,
+    pub(crate) origin: Word<Origin>,
+    pub(crate) claim_request: Option<String>,
 }
 
 impl From<&Task> for StateRow {
-    /// `progress_seq` and `last_result_execution` are the store's own: a save keeps what stands
-    /// there (0 and `None` for a new task).
+    /// `progress_seq`, `last_result_execution` and, while its lease stands, `claim_request` are the
+    /// store's own: a save keeps what stands there (0 and `None` for a new task).
     fn from(task: &Task) -> Self {
         let current = task.current.as_ref();
         let lease = current.and_then(|e| e.lease);
@@ -110,6 +113,8 @@ impl From<&Task> for StateRow {
             started_at: current.and_then(|e| e.started_at).map(Stamp),
             timeout_at: current.and_then(|e| e.timeout_at).map(Stamp),
             attempt_created_at: current.map(|e| Stamp(e.created_at)),
+            origin: Word(task.origin),
+            claim_request: None,
         }
     }
 }

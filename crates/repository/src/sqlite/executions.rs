@@ -4,7 +4,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
 use diesel::prelude::*;
 use task_domain::{Execution, ExecutionStatus, LeaseToken, Task, TaskId, TenantId, UserId};
-use task_protocols::{ClaimRequest, ExecutionQuery, ExecutionStore, Heartbeat, StoreResult};
+use task_protocols::{
+    ClaimRequest, ClaimTaskRequest, ClaimedTask, ExecutionQuery, ExecutionStore, Heartbeat, StoreResult,
+};
 use uuid::Uuid;
 
 use super::schema::{task_executions, task_states, user_tasks};
@@ -42,6 +44,11 @@ impl ExecutionStore for SqliteEngine {
     async fn claim(&self, request: &ClaimRequest) -> StoreResult<Vec<Task>> {
         let request = request.clone();
         self.write(move |conn, now| claim::claim(conn, &request, now)).await
+    }
+
+    async fn claim_task(&self, request: &ClaimTaskRequest) -> StoreResult<ClaimedTask> {
+        let request = request.clone();
+        self.write(move |conn, now| claim::claim_task(conn, &request, now)).await
     }
 
     async fn heartbeat(

@@ -95,6 +95,7 @@ fn update(conn: &mut SqliteConnection, change: &Change, now: DateTime<Utc>) -> Q
         // A heartbeat since the read is not undone.
         state.lease_expires_at = stored.lease_expires_at;
         state.lease_seconds = stored.lease_seconds;
+        state.claim_request = stored.claim_request;
     }
     if let Some(execution) = &change.finished {
         diesel::insert_into(task_executions::table).values(ExecutionRow::new(id, execution)).execute(conn)?;

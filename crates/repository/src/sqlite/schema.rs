@@ -77,6 +77,8 @@ diesel::table! {
         started_at -> Nullable<BigInt>,
         timeout_at -> Nullable<BigInt>,
         attempt_created_at -> Nullable<BigInt>,
+        origin -> Text,
+        claim_request -> Nullable<Text>,
     }
 }
 

@@ -5,7 +5,10 @@
 //! in the past; nothing sleeps.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod claim_origin;
+mod claim_repeat;
 mod claim_shape;
+mod claim_task;
 mod claims;
 mod delayed;
 mod executions;
@@ -90,6 +93,21 @@ contract! {
         a_tenants_claim_takes_its_own_work_and_one_without_a_tenant_takes_any
         only_what_is_queued_is_claimable
         the_lease_of_a_claim_is_as_long_as_asked_by_the_stores_clock;
+    claim_task:
+        a_task_claimed_by_its_id_is_what_the_domain_decides_and_a_read_finds
+        of_parallel_claims_of_one_task_exactly_one_wins
+        by_its_id_only_what_is_queued_due_and_of_the_handler_is_claimed
+        another_tenants_or_apis_task_is_not_found_by_its_id;
+    claim_origin:
+        a_claim_of_an_origin_takes_only_what_that_api_made
+        a_claim_of_an_origin_leaves_other_claims_their_order
+        a_builtin_claim_of_an_origin_may_take_every_type
+        of_parallel_claims_of_an_origin_each_task_has_one_winner;
+    claim_repeat:
+        a_claim_repeated_under_its_request_id_gets_the_same_claims_while_they_live
+        of_parallel_repeats_one_claims_and_all_get_the_same
+        a_claim_by_id_repeated_under_its_request_id_gets_the_same_claim
+        a_request_id_stands_for_one_worker_of_one_tenant;
     delayed:
         a_delayed_attempt_becomes_claimable_when_its_time_has_come
         release_delayed_takes_no_more_than_its_limit_and_nothing_paused;

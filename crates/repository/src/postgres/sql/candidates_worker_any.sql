@@ -1,6 +1,6 @@
 -- Candidates of outside workers of every tenant: no index has this order, so it reads all claimable rows.
--- $1 to $3 are the lanes (type, priority, lowest turn); $5 how many are wanted. They are only read
--- here: within a priority the types are merged by turn, which no lock may be taken before. The
+-- $1 to $3 are the lanes (type, priority, lowest turn); $5 how many are wanted; $10 the origin, if
+-- it matters. They are only read here: within a priority the types are merged by turn, which no lock may be taken before. The
 -- handler is a literal so that the partial index is used.
 WITH candidates AS MATERIALIZED (
     SELECT c.*
@@ -13,6 +13,7 @@ WITH candidates AS MATERIALIZED (
             FROM task.task_states AS s
             WHERE s.claimable AND s.handler = 'worker'
               AND s.task_type = l.task_type AND s.priority = l.priority AND s.turn >= l.mark
+              AND ($10 IS NULL OR s.origin = $10)
             ORDER BY s.turn, s.id
             LIMIT $5
         ) AS x

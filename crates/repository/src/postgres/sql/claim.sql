@@ -1,4 +1,5 @@
--- Follows what makes `candidates` and `picked`. Leases the picked rows to worker $6 for $7 seconds.
+-- Follows what makes `candidates` and `picked`. Leases the picked rows to worker $6 for $7 seconds;
+-- $9 is what the worker calls this claim, if anything.
 moment AS MATERIALIZED (
     SELECT clock_timestamp() AS at
 ),
@@ -9,6 +10,7 @@ claimed AS (
         lease_token = gen_random_uuid(),
         lease_expires_at = m.at + make_interval(secs => $7),
         lease_seconds = $7,
+        claim_request = $9,
         worker_id = $6,
         attempt = s.attempt + 1,
         started_at = m.at,

@@ -26,12 +26,12 @@ hot AS (
         tenant_id, id, user_id, handler, task_type, priority, status, return_to, claimable, is_active, turn, event_seq, progress_seq,
         next_run_time, schedule_runs, total_credits, run_count, success_count, failure_count, last_run_time, last_success_time,
         last_error, completed_at, updated_at, execution_no, execution_id, run_id, attempt, failures, lost_leases, trigger_type,
-        trigger_data, run_at, queued_at, started_at, timeout_at, attempt_created_at)
+        trigger_data, run_at, queued_at, started_at, timeout_at, attempt_created_at, origin)
     SELECT p.tenant_id, p.id, s.user_id, s.handler, s.task_type, s.priority, s.status, s.return_to, s.claimable, s.is_active, s.turn, s.event_seq, 0,
         s.next_run_time, s.schedule_runs, s.total_credits, s.run_count, s.success_count, s.failure_count, s.last_run_time, s.last_success_time,
         s.last_error, s.completed_at, s.updated_at, CASE WHEN s.execution_no = 0 THEN nextval('task.execution_no') ELSE s.execution_no END,
         s.execution_id, s.run_id, s.attempt, s.failures, s.lost_leases, s.trigger_type,
-        s.trigger_data, s.run_at, s.queued_at, s.started_at, s.timeout_at, s.attempt_created_at
+        s.trigger_data, s.run_at, s.queued_at, s.started_at, s.timeout_at, s.attempt_created_at, s.origin
     FROM placed AS p
     CROSS JOIN LATERAL jsonb_populate_record(null::task.task_states, p.doc->'state') AS s
 ),

@@ -53,7 +53,8 @@ hot AS (
         queued_at = i.queued_at,
         started_at = i.started_at,
         timeout_at = i.timeout_at,
-        attempt_created_at = i.attempt_created_at
+        attempt_created_at = i.attempt_created_at,
+        claim_request = CASE WHEN s.lease_token = i.lease_token THEN s.claim_request END
     FROM input AS i
     WHERE s.tenant_id = i.tenant_id
       AND s.id = i.id

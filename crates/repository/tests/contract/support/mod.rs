@@ -11,8 +11,8 @@ use chrono::{DateTime, Duration, Utc};
 use task_domain::decide::{self, Change, Claimer, IdSource, Moment, NewTask, Rejection};
 use task_domain::{Actor, Event, Handler, LeaseToken, Task, TenantId};
 use task_protocols::{
-    ClaimRequest, ExecutionQuery, ExecutionStore, HistoryStore, OutboxEvent, OutboxStore, ProgressStore, SaveOutcome,
-    TaskFilter, TaskStore, TimedStore,
+    ClaimRequest, ClaimTaskRequest, ExecutionQuery, ExecutionStore, HistoryStore, OutboxEvent, OutboxStore,
+    ProgressStore, SaveOutcome, TaskFilter, TaskStore, TimedStore,
 };
 use uuid::Uuid;
 
@@ -186,6 +186,8 @@ pub(crate) fn claim_of(task: &Task) -> ClaimRequest {
         worker_id: "w1".into(),
         max_tasks: 1,
         lease_seconds: 60,
+        origin: None,
+        request_id: None,
     }
 }
 
@@ -198,6 +200,21 @@ pub(crate) fn claim_types(task_types: &[&str], max_tasks: i64) -> ClaimRequest {
         worker_id: "w1".into(),
         max_tasks,
         lease_seconds: 60,
+        origin: None,
+        request_id: None,
+    }
+}
+
+/// A claim of this very task.
+pub(crate) fn claim_this(task: &Task) -> ClaimTaskRequest {
+    ClaimTaskRequest {
+        tenant_id: task.tenant_id.clone(),
+        task_id: task.task_id.clone(),
+        handler: task.handler,
+        origin: None,
+        worker_id: "w1".into(),
+        lease_seconds: 60,
+        request_id: None,
     }
 }
 

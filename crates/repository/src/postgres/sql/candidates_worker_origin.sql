@@ -1,0 +1,24 @@
+-- Candidates of outside workers of tenant $8 among what the drop-in API $10 made.
+-- $1 to $3 are the lanes (type, priority, lowest turn); $5 how many are wanted. Handler and the
+-- canonical origin are literals so that the partial index is used.
+WITH candidates AS MATERIALIZED (
+    SELECT c.*
+    FROM generate_series(1, 10) AS p(priority)
+    CROSS JOIN LATERAL (
+        SELECT x.*
+        FROM unnest($1, $2, $3) AS l(task_type, priority, mark)
+        CROSS JOIN LATERAL (
+            SELECT s.tenant_id, s.id, s.priority, s.turn
+            FROM task.task_states AS s
+            WHERE s.claimable AND s.handler = 'worker' AND s.origin <> 'task_service' AND s.origin = $10
+              AND s.tenant_id = $8
+              AND s.task_type = l.task_type AND s.priority = l.priority AND s.turn >= l.mark
+            ORDER BY s.turn, s.id
+            LIMIT $5
+        ) AS x
+        WHERE l.priority = p.priority
+        ORDER BY x.turn, x.id
+        LIMIT $5
+    ) AS c
+    LIMIT $5
+),

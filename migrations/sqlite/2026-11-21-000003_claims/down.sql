@@ -1,0 +1,6 @@
+DROP INDEX task_executions_ended;
+DROP INDEX task_states_claim_request;
+DROP INDEX task_states_claim_worker_origin;
+DROP INDEX task_states_claim_builtin_origin;
+ALTER TABLE task_states DROP COLUMN claim_request;
+ALTER TABLE task_states DROP COLUMN origin;
