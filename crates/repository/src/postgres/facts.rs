@@ -20,8 +20,13 @@ macro_rules! facts_of {
     ($filter:ident, $columns:expr) => {{
         let mut query =
             facts::table.filter(facts::tenant_id.eq($filter.tenant_id.as_str())).select($columns).into_boxed();
-        if let FactScope::User(user_id) = &$filter.scope {
-            query = query.filter(facts::user_id.is_null().or(facts::user_id.assume_not_null().eq(user_id.as_str())));
+        match &$filter.scope {
+            FactScope::User(user_id) => {
+                let own = facts::user_id.assume_not_null().eq(user_id.as_str());
+                query = query.filter(facts::user_id.is_null().or(own));
+            }
+            FactScope::Tenant => query = query.filter(facts::user_id.is_null()),
+            FactScope::Everything => {}
         }
         if let Some(text) = &$filter.text {
             let part = contains(text);

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use diesel::dsl::{count_star, sql};
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Text};
+use diesel::sql_types::{Bool, Nullable, Text};
+use serde_json::Value;
 use task_domain::{Fact, FactPatch, TenantId};
 use task_protocols::{FactFilter, FactPage, FactScope, FactStore, StoreResult};
 use uuid::Uuid;
@@ -14,21 +15,68 @@ use super::schema::facts;
 use crate::columns::{Id, Json, Stamp, contains};
 use crate::rows::FactRow;
 
+diesel::define_sql_function! {
+    /// JSON as PostgreSQL's jsonb prints it; the connections of `mod.rs` bring it along.
+    fn jsonb_text(json: Nullable<Text>) -> Nullable<Text>;
+}
+
+/// Teaches a connection how PostgreSQL prints JSON, so that a search finds the same on both engines.
+pub(super) fn register(conn: &mut SqliteConnection) -> QueryResult<()> {
+    jsonb_text_utils::register_impl(conn, |json: Option<String>| {
+        let mut text = String::new();
+        print(&serde_json::from_str(&json?).ok()?, &mut text);
+        Some(text)
+    })
+}
+
+/// One blank after colons and commas, keys by length and then by bytes.
+fn print(value: &Value, text: &mut String) {
+    match value {
+        Value::Array(items) => {
+            text.push('[');
+            for (n, item) in items.iter().enumerate() {
+                text.push_str(if n > 0 { ", " } else { "" });
+                print(item, text);
+            }
+            text.push(']');
+        }
+        Value::Object(map) => {
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_by_key(|(key, _)| (key.len(), *key));
+            text.push('{');
+            for (n, (key, item)) in entries.into_iter().enumerate() {
+                text.push_str(if n > 0 { ", " } else { "" });
+                text.push_str(&Value::from(key.as_str()).to_string());
+                text.push_str(": ");
+                print(item, text);
+            }
+            text.push('}');
+        }
+        plain => text.push_str(&plain.to_string()),
+    }
+}
+
 /// The facts of a filter, as a boxed query.
 macro_rules! facts_of {
     ($filter:ident, $columns:expr) => {{
         let mut query =
             facts::table.filter(facts::tenant_id.eq($filter.tenant_id.as_str())).select($columns).into_boxed();
-        if let FactScope::User(user_id) = &$filter.scope {
-            query = query.filter(facts::user_id.is_null().or(facts::user_id.assume_not_null().eq(user_id.as_str())));
+        match &$filter.scope {
+            FactScope::User(user_id) => {
+                let own = facts::user_id.assume_not_null().eq(user_id.as_str());
+                query = query.filter(facts::user_id.is_null().or(own));
+            }
+            FactScope::Tenant => query = query.filter(facts::user_id.is_null()),
+            FactScope::Everything => {}
         }
         if let Some(text) = &$filter.text {
             let part = contains(text);
             query = query.filter(
-                lower(facts::text.nullable())
-                    .like(part.clone())
-                    .escape('\\')
-                    .or(lower(facts::meta_data.nullable()).like(part).escape('\\')),
+                lower(facts::text.nullable()).like(part.clone()).escape('\\').or(lower(jsonb_text(
+                    facts::meta_data.nullable(),
+                ))
+                .like(part)
+                .escape('\\')),
             );
         }
         if let Some(tag) = &$filter.tag {

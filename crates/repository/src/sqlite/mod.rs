@@ -153,6 +153,7 @@ fn connect(path: &Path) -> Result<SqliteConnection, Box<dyn std::error::Error + 
     let mut connection = SqliteConnection::establish(&path.to_string_lossy())?;
     connection.batch_execute(PRAGMAS)?;
     list::register(&mut connection)?;
+    facts::register(&mut connection)?;
     Ok(connection)
 }
 

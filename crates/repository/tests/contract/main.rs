@@ -5,15 +5,19 @@
 //! in the past; nothing sleeps.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod analytics;
 mod claim_origin;
 mod claim_repeat;
 mod claim_shape;
 mod claim_task;
 mod claims;
+mod conversations;
 mod delayed;
 mod executions;
+mod facts;
 mod fencing;
 mod history;
+mod idempotency;
 mod leases;
 mod list;
 mod model;
@@ -23,6 +27,7 @@ mod quota;
 mod save;
 mod support;
 mod tasks;
+mod templates;
 mod tenants;
 mod timed;
 
@@ -172,6 +177,36 @@ contract! {
         executions_of_another_tenant_are_not_read
         progress_of_another_tenant_is_not_read_and_counts_apart
         events_of_another_tenant_are_not_read;
+    templates:
+        the_nine_templates_come_by_category_and_name;
+    conversations:
+        an_entry_is_found_as_it_was_added
+        entries_come_oldest_first_from_a_position_up_to_a_limit
+        an_edit_changes_what_is_given
+        a_mark_changes_and_counts_those_with_another_status
+        entries_go_one_by_one_and_with_their_task
+        conversations_of_another_tenant_are_neither_read_nor_changed;
+    facts:
+        a_fact_is_found_as_it_was_added
+        a_search_sees_what_its_scope_says
+        a_search_finds_parts_of_text_and_metadata_in_either_case
+        a_search_takes_pattern_characters_as_they_are
+        a_tag_is_found_whole_and_together_with_a_text
+        pages_are_newest_first_and_the_total_is_of_all
+        an_edit_replaces_only_what_is_given
+        facts_of_another_tenant_are_neither_read_nor_changed;
+    analytics:
+        live_tasks_are_counted_by_status_and_type
+        ended_executions_are_summed_by_hour_and_status
+        only_the_window_counts
+        figures_of_other_users_and_tenants_are_not_counted;
+    idempotency:
+        of_parallel_creates_under_one_key_exactly_one_is_saved
+        a_repeat_tells_the_task_and_the_fingerprint_of_the_first
+        a_key_is_its_callers_and_its_tenants_own
+        what_was_not_created_leaves_no_key_behind
+        a_repeat_is_told_even_when_the_limit_is_used_up
+        a_swept_key_is_free_again;
     model:
         random_command_sequences_leave_what_the_pure_model_says;
 }

@@ -11,8 +11,9 @@ use chrono::{DateTime, Duration, Utc};
 use task_domain::decide::{self, Change, Claimer, IdSource, Moment, NewTask, Rejection};
 use task_domain::{Actor, Event, Handler, LeaseToken, Task, TenantId};
 use task_protocols::{
-    ClaimRequest, ClaimTaskRequest, ExecutionQuery, ExecutionStore, HistoryStore, OutboxEvent, OutboxStore,
-    ProgressStore, SaveOutcome, TaskFilter, TaskStore, TimedStore,
+    AnalyticsStore, ClaimRequest, ClaimTaskRequest, ConversationStore, ExecutionQuery, ExecutionStore, FactStore,
+    HistoryStore, OutboxEvent, OutboxStore, ProgressStore, RetentionStore, SaveOutcome, TaskFilter, TaskStore,
+    TemplateStore, TimedStore,
 };
 use uuid::Uuid;
 
@@ -25,8 +26,34 @@ pub(crate) struct Stores {
     pub(crate) progress: Arc<dyn ProgressStore>,
     pub(crate) outbox: Arc<dyn OutboxStore>,
     pub(crate) history: Arc<dyn HistoryStore>,
+    pub(crate) beside: Beside,
     /// Whatever must live as long as the stores.
     _database: Arc<dyn Send + Sync>,
+}
+
+/// What stands beside the tasks.
+#[derive(Clone)]
+pub(crate) struct Beside {
+    pub(crate) templates: Arc<dyn TemplateStore>,
+    pub(crate) analytics: Arc<dyn AnalyticsStore>,
+    pub(crate) conversations: Arc<dyn ConversationStore>,
+    pub(crate) facts: Arc<dyn FactStore>,
+    pub(crate) retention: Arc<dyn RetentionStore>,
+}
+
+impl Beside {
+    fn of<E>(engine: &Arc<E>) -> Self
+    where
+        E: TemplateStore + AnalyticsStore + ConversationStore + FactStore + RetentionStore + 'static,
+    {
+        Self {
+            templates: engine.clone(),
+            analytics: engine.clone(),
+            conversations: engine.clone(),
+            facts: engine.clone(),
+            retention: engine.clone(),
+        }
+    }
 }
 
 pub(crate) struct Ids;
@@ -56,8 +83,10 @@ impl Stores {
     pub(crate) fn of<E>(engine: Arc<E>, database: Arc<dyn Send + Sync>) -> Self
     where
         E: TaskStore + ExecutionStore + TimedStore + ProgressStore + OutboxStore + HistoryStore + 'static,
+        E: TemplateStore + AnalyticsStore + ConversationStore + FactStore + RetentionStore,
     {
         Self {
+            beside: Beside::of(&engine),
             tasks: engine.clone(),
             executions: engine.clone(),
             timed: engine.clone(),
