@@ -129,6 +129,13 @@ fn service_parts(error: &ServiceError) -> (StatusCode, &'static str, Value) {
         ServiceError::ExecutionNotFound { execution_id } => {
             (StatusCode::NOT_FOUND, "execution_not_found", json!({"detail": message, "execution_id": execution_id}))
         }
+        ServiceError::FactNotFound { fact_id } => {
+            (StatusCode::NOT_FOUND, "fact_not_found", json!({"detail": message, "fact_id": fact_id}))
+        }
+        ServiceError::ConversationNotFound { conversation_id } => {
+            let body = json!({"detail": message, "conversation_id": conversation_id});
+            (StatusCode::NOT_FOUND, "conversation_not_found", body)
+        }
         ServiceError::Forbidden { action, required_level } => {
             let mut body = json!({"detail": message, "action": action});
             if let Some(level) = required_level {

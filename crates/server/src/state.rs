@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use task_protocols::background::Background;
 use task_protocols::{EventBus, HintBus, OutboxStore, TaskStore};
-use task_service::{ServiceError, TaskService};
+use task_service::{ConversationService, FactService, ServiceError, TaskService};
 use tokio::sync::Semaphore;
 
 use crate::auth::AuthConfig;
@@ -30,6 +30,8 @@ pub struct ServiceInfo {
 /// Everything that handlers need; built once, by the factory.
 pub struct ApiState {
     pub tasks: Arc<TaskService>,
+    pub conversations: Arc<ConversationService>,
+    pub facts: Arc<FactService>,
     /// For health checks only.
     pub store: Arc<dyn TaskStore>,
     pub outbox: Arc<dyn OutboxStore>,
@@ -45,16 +47,24 @@ pub struct ApiState {
 }
 
 impl ApiState {
-    /// Runs a use case that changes something to its end, also when the client goes away: a
-    /// handler that is dropped half-way must not leave half a transaction.
+    /// Runs a use case of tasks [to its end](Self::to_the_end).
     pub(crate) async fn detached<T, F, Fut>(&self, use_case: F) -> Result<T, ApiError>
     where
         F: FnOnce(Arc<TaskService>) -> Fut,
         Fut: Future<Output = Result<T, ServiceError>> + Send + 'static,
         T: Send + 'static,
     {
-        let future = use_case(Arc::clone(&self.tasks));
-        match self.background.spawn(future).await {
+        self.to_the_end(use_case(Arc::clone(&self.tasks))).await
+    }
+
+    /// Runs a use case that changes something to its end, also when the client goes away: a
+    /// handler that is dropped half-way must not leave half a transaction.
+    pub(crate) async fn to_the_end<T, Fut>(&self, use_case: Fut) -> Result<T, ApiError>
+    where
+        Fut: Future<Output = Result<T, ServiceError>> + Send + 'static,
+        T: Send + 'static,
+    {
+        match self.background.spawn(use_case).await {
             Ok(result) => Ok(result?),
             Err(error) => Err(ApiError::internal(error)),
         }

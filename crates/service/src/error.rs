@@ -25,6 +25,11 @@ pub enum ServiceError {
     TaskNotFound { task_id: String },
     #[error("Execution not found")]
     ExecutionNotFound { execution_id: String },
+    #[error("Fact not found")]
+    FactNotFound { fact_id: String },
+    /// No such entry, or one of a deleted task.
+    #[error("Conversation not found")]
+    ConversationNotFound { conversation_id: i64 },
     /// The caller may not do `action` to this.
     #[error("Permission denied")]
     Forbidden { action: &'static str, required_level: Option<SubscriptionLevel> },

@@ -4,8 +4,10 @@
 
 mod caller;
 mod change;
+mod conversations;
 mod error;
 mod executor_pool;
+mod facts;
 mod ids;
 mod job;
 mod reaper;
@@ -18,8 +20,10 @@ mod workers;
 
 pub use caller::{Access, Caller, Scope};
 pub use change::Saver;
+pub use conversations::{ConversationPatch, ConversationService};
 pub use error::{Problem, ServiceError};
 pub use executor_pool::{ExecutorPool, PoolConfig, PoolParts};
+pub use facts::{FactDraft, FactSearch, FactService};
 pub use ids::RandomIds;
 pub use reaper::Reaper;
 pub use scheduler::Scheduler;

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use secrecy::ExposeSecret;
-use task_protocols::{ExecutionStore, HistoryStore, OutboxStore, ProgressStore, TaskStore, TimedStore};
+use task_protocols::{
+    ConversationStore, ExecutionStore, FactStore, HistoryStore, OutboxStore, ProgressStore, TaskStore, TimedStore,
+};
 use task_repository::postgres::{PostgresConfig, PostgresEngine};
 use task_repository::sqlite::{SqliteConfig, SqliteEngine};
 
@@ -37,6 +39,8 @@ stores! {
     progress: ProgressStore,
     outbox: OutboxStore,
     history: HistoryStore,
+    conversations: ConversationStore,
+    facts: FactStore,
 }
 
 /// Opens the engine and, when asked, brings its schema up to date; otherwise it must be so already.

@@ -7,8 +7,8 @@ use task_executors::builtin;
 use task_protocols::background::Background;
 use task_server::{ApiState, EventFeed, Metrics, ServiceInfo};
 use task_service::{
-    ExecutorPool, LimitsPolicy, PoolConfig, PoolParts, Reaper, Saver, Scheduler, TaskService, TaskServiceParts,
-    WorkerService,
+    ConversationService, ExecutorPool, FactService, LimitsPolicy, PoolConfig, PoolParts, Reaper, Saver, Scheduler,
+    TaskService, TaskServiceParts, WorkerService,
 };
 use tokio::sync::Semaphore;
 
@@ -36,7 +36,7 @@ pub(crate) async fn wire(
     let saver = Saver::new(Arc::clone(&stores.tasks), Arc::clone(&hints));
     let limits = LimitsPolicy { limits: settings.limits.levels.clone(), default_level: settings.limits.default_level };
     let executors = Arc::new(builtin(outbound::policy(settings)?).map_err(|e| StartError::Internal(e.to_string()))?);
-    let tasks = TaskService::new(TaskServiceParts {
+    let tasks = Arc::new(TaskService::new(TaskServiceParts {
         saver: saver.clone(),
         executions: Arc::clone(&stores.executions),
         executors: executors.clone(),
@@ -44,7 +44,7 @@ pub(crate) async fn wire(
         history: Arc::clone(&stores.history),
         progress: Arc::clone(&stores.progress),
         stopping: work.stopping(),
-    });
+    }));
     let workers = WorkerService::new(saver.clone(), Arc::clone(&stores.executions), Arc::clone(&stores.progress));
     let pool = PoolConfig {
         concurrency: settings.executor.concurrency,
@@ -75,7 +75,9 @@ pub(crate) async fn wire(
         executor_concurrency: settings.executor.concurrency,
     };
     Ok(ApiState {
-        tasks: Arc::new(tasks),
+        conversations: Arc::new(ConversationService::new(Arc::clone(&stores.conversations), Arc::clone(&tasks))),
+        facts: Arc::new(FactService::new(Arc::clone(&stores.facts), Arc::clone(&stores.tasks))),
+        tasks,
         store: Arc::clone(&stores.tasks),
         outbox: Arc::clone(&stores.outbox),
         bus: Arc::clone(&bus.events),

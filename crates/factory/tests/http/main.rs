@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic where it stands")]
 
 mod auth;
+mod conversations;
 mod coverage;
 mod events;
 mod execute;
+mod facts;
 mod input;
 mod owner;
 mod robust;

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+pub(crate) mod conversations;
 pub(crate) mod events;
 pub(crate) mod executions;
+pub(crate) mod facts;
 mod query;
 pub(crate) mod system;
 pub(crate) mod tasks;
@@ -32,6 +34,16 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
         .service(executions::execute_task)
         .service(executions::list_executions)
         .service(executions::get_execution)
+        .service(conversations::create_conversation)
+        .service(conversations::list_conversations)
+        .service(conversations::get_conversation)
+        .service(conversations::put_conversation)
+        .service(conversations::delete_conversation)
+        .service(facts::create_fact)
+        .service(facts::search_facts)
+        .service(facts::get_fact)
+        .service(facts::patch_fact)
+        .service(facts::delete_fact)
         .service(events::stream_events)
         .service(system::health)
         .service(system::detailed_health)

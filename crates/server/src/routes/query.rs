@@ -13,6 +13,8 @@ use crate::errors::{ApiError, FieldError};
 
 /// How often a parameter that may be repeated may be given.
 const MAX_REPEATS: usize = 32;
+/// Longest text that is searched for, characters.
+pub(super) const MAX_TEXT: usize = 200;
 
 pub(crate) struct Query {
     values: BTreeMap<String, Vec<String>>,
@@ -63,6 +65,14 @@ impl Query {
         }
     }
 
+    /// A text of at most so many characters.
+    pub(crate) fn short_text(&mut self, name: &str, max_chars: usize) -> Option<String> {
+        self.get_with(name, |text| {
+            let fits = text.chars().count() <= max_chars;
+            fits.then(|| text.to_owned()).ok_or_else(|| format!("must have at most {max_chars} characters"))
+        })
+    }
+
     /// A parameter that may be given several times.
     pub(crate) fn all_with<T>(&mut self, name: &str, read: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
         let texts = self.values.remove(name).unwrap_or_default();
@@ -109,6 +119,12 @@ impl Query {
 pub(crate) fn task_id(text: &str) -> Result<TaskId, ApiError> {
     TaskId::new(text)
         .map_err(|_| task_service::ServiceError::TaskNotFound { task_id: text.chars().take(64).collect() }.into())
+}
+
+/// A number of a path, as the store gives them.
+pub(crate) fn number(name: &str, text: &str) -> Result<i64, ApiError> {
+    let number = text.parse().ok().filter(|n| *n >= 0);
+    number.ok_or_else(|| ApiError::Invalid(vec![FieldError::path(name, "must be a whole number")]))
 }
 
 pub(crate) fn uuid(name: &str, text: &str) -> Result<Uuid, ApiError> {

@@ -1,7 +1,9 @@
 //! The use cases with injected mocks: no I/O.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic where it stands")]
 
+mod conversations;
 mod execute;
+mod facts;
 mod scheduler;
 mod support;
 mod tasks;

@@ -11,11 +11,8 @@ use super::cursor;
 use super::dto::{ErrorDto, TaskDto};
 use crate::auth::Authenticated;
 use crate::errors::{ApiError, FieldError};
-use crate::routes::query::Query;
+use crate::routes::query::{MAX_TEXT, Query};
 use crate::state::ApiState;
-
-/// Longest text that is searched for.
-const MAX_TEXT: usize = 200;
 
 /// One page of tasks.
 #[derive(Serialize, ToSchema)]
@@ -101,10 +98,7 @@ fn read(query_string: &str, tenant_id: TenantId) -> Result<TaskFilter, ApiError>
             let pair = text.split_once(':').ok_or_else(|| "must be `name:value`".to_owned())?;
             Ok((pair.0.to_owned(), pair.1.to_owned()))
         }),
-        text: query.get_with("q", |text| {
-            let fits = text.chars().count() <= MAX_TEXT;
-            fits.then(|| text.to_owned()).ok_or_else(|| format!("must have at most {MAX_TEXT} characters"))
-        }),
+        text: query.short_text("q", MAX_TEXT),
         due_before: query.instant("due_before"),
         due_after: query.instant("due_after"),
         created_after: query.instant("created_after"),
