@@ -205,7 +205,10 @@ impl Fields {
 
     pub(crate) fn retry(&mut self, key: &str) -> Option<RetryPolicy> {
         let policy: RetryPolicy =
-            self.never_null(key, |value| serde_json::from_value(value).map_err(|e| e.to_string()))?;
+            // Not serde alone: it would read a struct from an array as well.
+            self.never_null(key, |value| {
+                serde_json::from_value(Value::Object(object(value)?)).map_err(|e| e.to_string())
+            })?;
         let problems = policy.problems();
         for (field, message) in &problems {
             self.problem(&format!("{key}.{field}"), *message, "value_error");

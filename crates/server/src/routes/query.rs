@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
+use percent_encoding::percent_decode_str;
 use task_domain::TaskId;
 use uuid::Uuid;
 
@@ -31,6 +32,11 @@ impl Query {
             }])
         })?;
         let mut query = Self { values: BTreeMap::new(), problems: Vec::new() };
+        // What is no UTF-8 was decoded to replacement characters: another value than was sent.
+        for pair in query_string.split('&').filter(|pair| percent_decode_str(pair).decode_utf8().is_err()) {
+            let name = pair.split('=').next().unwrap_or_default();
+            query.problems.push(FieldError::query(name, "must be UTF-8"));
+        }
         for (name, value) in pairs {
             if value.contains('\0') {
                 query.problems.push(FieldError::query(&name, "must not have a NUL character"));

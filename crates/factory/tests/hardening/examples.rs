@@ -1,0 +1,59 @@
+//! A body that each route takes.
+
+use serde_json::{Value, json};
+
+/// A route with a body, who may call it, and a body that it takes.
+pub(crate) struct Example {
+    pub(crate) route: &'static str,
+    pub(crate) body: Value,
+    /// Fields that take any JSON.
+    pub(crate) free: &'static [&'static str],
+    /// Called with the development key; otherwise as user `ann`.
+    pub(crate) by_key: bool,
+}
+
+fn user(route: &'static str, body: Value, free: &'static [&'static str]) -> Example {
+    Example { route, body, free, by_key: false }
+}
+
+fn key(route: &'static str, body: Value, free: &'static [&'static str]) -> Example {
+    Example { route, body, free, by_key: true }
+}
+
+fn task() -> Value {
+    json!({
+        "name": "Name", "description": "Text", "task_type": "echo", "priority": 3, "config": {"value": 1},
+        "schedule": {"type": "interval", "interval_minutes": 60}, "credits_per_run": 1.5, "tags": ["a"],
+        "labels": {"a": "b"}, "metadata": {"a": 1}, "due_date": "2031-01-01T00:00:00Z",
+        "reminder_time": "2030-12-31T00:00:00Z", "timeout_seconds": 60,
+        "retry": {"max_attempts": 2, "backoff": "fixed", "base_seconds": 1, "max_seconds": 5},
+        "run_immediately": false, "task_id": "corpus-task"
+    })
+}
+
+/// Every route of the document that has a body.
+pub(crate) fn examples() -> Vec<Example> {
+    let edit = json!({
+        "name": "Name", "description": "Text", "priority": 3, "config": {"value": 1}, "tags": ["a"],
+        "labels": {"a": "b"}, "metadata": {"a": 1}, "due_date": "2031-01-01T00:00:00Z",
+        "reminder_time": "2030-12-31T00:00:00Z", "timeout_seconds": 60, "credits_per_run": 1.5, "status": "paused",
+        "schedule": {"type": "daily", "run_time": "10:00"}, "next_run_time": "2031-01-01T00:00:00Z",
+        "retry": {"max_attempts": 2}
+    });
+    let reason = || json!({"reason": "because"});
+    vec![
+        user("POST /api/v1/tasks", task(), &[]),
+        key(
+            "POST /api/v1/tasks",
+            json!({"name": "Name", "task_type": "echo", "user_id": "ann", "handler": "worker"}),
+            &[],
+        ),
+        user("PUT /api/v1/tasks/{task_id}", edit.clone(), &[]),
+        user("PATCH /api/v1/tasks/{task_id}", edit, &[]),
+        user("POST /api/v1/tasks/{task_id}/execute", json!({"trigger_data": {"a": 1}}), &["trigger_data"]),
+        user("POST /api/v1/tasks/{task_id}/cancel", reason(), &[]),
+        user("POST /api/v1/tasks/{task_id}/pause", reason(), &[]),
+        user("POST /api/v1/tasks/{task_id}/resume", reason(), &[]),
+        user("POST /api/v1/tasks/{task_id}/retry", reason(), &[]),
+    ]
+}
