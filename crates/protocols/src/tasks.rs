@@ -134,6 +134,10 @@ pub trait TaskStore: Send + Sync {
     /// deleted, or it belongs to another tenant.
     async fn find(&self, tenant_id: &TenantId, task_id: &TaskId) -> StoreResult<Option<Loaded>>;
 
+    /// The task that was made under an idempotency key, and the fingerprint of that request. The
+    /// task may have been deleted since.
+    async fn made_under(&self, tenant_id: &TenantId, caller: &str, key: &str) -> StoreResult<Option<(TaskId, String)>>;
+
     /// One page of live tasks. Pages taken by `after` neither skip nor repeat a task under
     /// concurrent inserts.
     async fn list(&self, filter: &TaskFilter) -> StoreResult<TaskPage>;

@@ -191,12 +191,9 @@ fn retry_after(error: &ApiError) -> Option<u32> {
     }
 }
 
-impl ResponseError for ApiError {
-    fn status_code(&self) -> StatusCode {
-        self.parts().0
-    }
-
-    fn error_response(&self) -> HttpResponse {
+impl ApiError {
+    /// The body of the answer. What is our own fault is logged, once.
+    pub(crate) fn body(&self) -> Value {
         let (status, code, mut body) = self.parts();
         let is_outcome = matches!(self, Self::ExecutionFailed { .. } | Self::TooManyStreams);
         if status.is_server_error() && !is_outcome {
@@ -204,14 +201,24 @@ impl ResponseError for ApiError {
         }
         body["code"] = json!(code);
         body["request_id"] = json!(request_id());
-        let mut response = HttpResponse::build(status);
+        body
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.parts().0
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
         if let Some(seconds) = retry_after(self) {
             response.insert_header((RETRY_AFTER, seconds.to_string()));
         }
         if let Self::NoMethod { allowed } = self {
             response.insert_header((actix_web::http::header::ALLOW, allowed.as_str()));
         }
-        response.json(body)
+        response.json(self.body())
     }
 }
 

@@ -135,6 +135,19 @@ impl Fields {
         })
     }
 
+    /// A required list of so many values.
+    pub(crate) fn list(&mut self, key: &str, length: RangeInclusive<usize>) -> Vec<Value> {
+        match self.take(key) {
+            Some(Some(Value::Array(items))) if length.contains(&items.len()) => return items,
+            None => self.problem(key, "is required", "missing"),
+            _ => {
+                let message = format!("must be a list of {} to {} entries", length.start(), length.end());
+                self.problem(key, message, "value_error");
+            }
+        }
+        Vec::new()
+    }
+
     pub(crate) fn object(&mut self, key: &str) -> Option<JsonObject> {
         self.never_null(key, object)
     }

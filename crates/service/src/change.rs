@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use task_domain::decide::{Change, Moment, Rejection};
+use task_domain::decide::{Change, Idempotency, Moment, Rejection};
 use task_domain::{Actor, Task, TaskId, TaskStatus, TenantId};
 use task_protocols::{Hint, HintBus, Loaded, SaveOutcome, TaskStore};
 
+use crate::tasks_create::Created;
 use crate::{RandomIds, ServiceError};
 
 /// How often a command is decided anew when others change the task at the same time.
@@ -64,19 +65,53 @@ impl Saver {
 
     /// Saves one change and sends its hints; the task as saved, or `None` when it was stale.
     pub(crate) async fn save(&self, change: &Change) -> Result<Option<Task>, ServiceError> {
+        let outcome = self.tasks.save(change).await?;
+        self.settle(change, outcome)
+    }
+
+    /// Saves a new task; one that was made under the same idempotency key before is the outcome.
+    pub(crate) async fn create(&self, change: &Change) -> Result<Created, ServiceError> {
         match self.tasks.save(change).await? {
+            SaveOutcome::Repeated { task_id, fingerprint } => {
+                let known = change.idempotency.as_ref().map(|known| known.fingerprint.as_str());
+                self.repeated(&change.task.tenant_id, &task_id, known == Some(&fingerprint)).await
+            }
+            outcome => {
+                let task = self.settle(change, outcome)?.ok_or(ServiceError::Contended)?;
+                Ok(Created { task, replayed: false })
+            }
+        }
+    }
+
+    /// What was made under this key before, if anything.
+    pub(crate) async fn made_before(
+        &self,
+        tenant_id: &TenantId,
+        known: &Idempotency,
+    ) -> Result<Option<Created>, ServiceError> {
+        match self.tasks.made_under(tenant_id, &known.caller, &known.key).await? {
+            None => Ok(None),
+            Some((task_id, fingerprint)) => {
+                self.repeated(tenant_id, &task_id, known.fingerprint == fingerprint).await.map(Some)
+            }
+        }
+    }
+
+    async fn repeated(&self, tenant_id: &TenantId, task_id: &TaskId, same: bool) -> Result<Created, ServiceError> {
+        if !same {
+            return Err(ServiceError::KeyReused);
+        }
+        Ok(Created { task: self.load(tenant_id, task_id).await?.task, replayed: true })
+    }
+
+    fn settle(&self, change: &Change, outcome: SaveOutcome) -> Result<Option<Task>, ServiceError> {
+        match outcome {
             SaveOutcome::Saved { id } => {
                 self.announce(&change.task);
                 Ok(Some(Task { id, ..change.task.clone() }))
             }
-            SaveOutcome::Stale => Ok(None),
-            SaveOutcome::Repeated { task_id, fingerprint } => {
-                let same = change.idempotency.as_ref().is_some_and(|known| known.fingerprint == fingerprint);
-                if !same {
-                    return Err(ServiceError::KeyReused);
-                }
-                Ok(Some(self.load(&change.task.tenant_id, &task_id).await?.task))
-            }
+            // Only a create has a key, and it looks at repeats itself.
+            SaveOutcome::Stale | SaveOutcome::Repeated { .. } => Ok(None),
             SaveOutcome::Limited(limited) => Err(ServiceError::Limited(limited)),
             SaveOutcome::Duplicate => Err(ServiceError::DuplicateTask { task_id: change.task.task_id.to_string() }),
         }

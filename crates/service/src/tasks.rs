@@ -67,12 +67,8 @@ impl TaskService {
         }
     }
 
-    /// Creates a task.
-    ///
-    /// # Errors
-    /// `Invalid` with every problem; `Forbidden`; `Limited` (`active_tasks`, `daily_executions`,
-    /// `schedule_interval`); `DuplicateTask`. Nothing is created then.
-    pub async fn create(&self, caller: &Caller, draft: TaskDraft) -> Result<Task, ServiceError> {
+    /// The change that makes a new task.
+    pub(crate) async fn decide_create(&self, caller: &Caller, draft: TaskDraft) -> Result<Change, ServiceError> {
         caller.need(Scope::TasksWrite, "create")?;
         let problems = self.draft_problems(caller, &draft);
         if !problems.is_empty() {
@@ -87,7 +83,7 @@ impl TaskService {
         }
         let mut change = decide::create(new, &moment)?;
         change.limits = limits;
-        self.saver.save(&change).await?.ok_or(ServiceError::Contended)
+        Ok(change)
     }
 
     /// Problems of a draft beyond what the edge checks of its texts: the type, its handler, its config.

@@ -9,6 +9,7 @@ mod execute;
 mod facts;
 mod input;
 mod owner;
+mod repeats;
 mod robust;
 mod support;
 mod system;

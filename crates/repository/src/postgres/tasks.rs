@@ -11,7 +11,7 @@ use task_domain::{Task, TaskId, TenantId};
 use task_protocols::{Loaded, SaveOutcome, StoreError, StoreResult, TaskFilter, TaskPage, TaskStore};
 
 use super::clock::clock_timestamp;
-use super::schema::{task_executions, task_states, user_tasks};
+use super::schema::{idempotency_keys, task_executions, task_states, user_tasks};
 use super::{PostgresEngine, errors, list, save};
 use crate::columns::{Json, Stamp};
 use crate::rows::{StateRow, TaskRow, task_from_rows};
@@ -73,6 +73,18 @@ impl TaskStore for PostgresEngine {
             .optional()
             .map_err(errors::failed)?;
         row.map(loaded).transpose()
+    }
+
+    async fn made_under(&self, tenant_id: &TenantId, caller: &str, key: &str) -> StoreResult<Option<(TaskId, String)>> {
+        let mut connection = self.pools.main().await?;
+        let known: Option<(String, String)> = idempotency_keys::table
+            .find((tenant_id.as_str(), caller, key))
+            .select((idempotency_keys::task_id, idempotency_keys::fingerprint))
+            .get_result(&mut connection)
+            .await
+            .optional()
+            .map_err(errors::failed)?;
+        Ok(known.map(|(task_id, fingerprint)| (TaskId::from_stored(task_id), fingerprint)))
     }
 
     async fn list(&self, filter: &TaskFilter) -> StoreResult<TaskPage> {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use task_domain::decide::{Change, LeaseGuard};
-use task_domain::{ExecutionStatus, TaskId};
+use task_domain::{ExecutionStatus, TaskId, TenantId};
 use task_protocols::SaveOutcome;
 
 use super::limits;
@@ -58,12 +58,23 @@ fn create(conn: &mut SqliteConnection, change: &Change, now: DateTime<Utc>) -> Q
 /// What was created under the same idempotency key before.
 fn repeated(conn: &mut SqliteConnection, change: &Change) -> QueryResult<Option<SaveOutcome>> {
     let Some(idempotency) = &change.idempotency else { return Ok(None) };
+    let known = made_under(conn, &change.task.tenant_id, &idempotency.caller, &idempotency.key)?;
+    Ok(known.map(|(task_id, fingerprint)| SaveOutcome::Repeated { task_id, fingerprint }))
+}
+
+/// The task made under an idempotency key, and the fingerprint of that request.
+pub(super) fn made_under(
+    conn: &mut SqliteConnection,
+    tenant_id: &TenantId,
+    caller: &str,
+    key: &str,
+) -> QueryResult<Option<(TaskId, String)>> {
     let known: Option<(String, String)> = idempotency_keys::table
-        .find((change.task.tenant_id.as_str(), &idempotency.caller, &idempotency.key))
+        .find((tenant_id.as_str(), caller, key))
         .select((idempotency_keys::task_id, idempotency_keys::fingerprint))
         .first(conn)
         .optional()?;
-    Ok(known.map(|(task_id, fingerprint)| SaveOutcome::Repeated { task_id: TaskId::from_stored(task_id), fingerprint }))
+    Ok(known.map(|(task_id, fingerprint)| (TaskId::from_stored(task_id), fingerprint)))
 }
 
 fn update(conn: &mut SqliteConnection, change: &Change, now: DateTime<Utc>) -> QueryResult<SaveOutcome> {

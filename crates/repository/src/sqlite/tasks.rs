@@ -74,6 +74,11 @@ impl TaskStore for SqliteEngine {
         Ok(task.map(|task| Loaded { task, now: SqliteEngine::now(self) }))
     }
 
+    async fn made_under(&self, tenant_id: &TenantId, caller: &str, key: &str) -> StoreResult<Option<(TaskId, String)>> {
+        let (tenant_id, caller, key) = (tenant_id.clone(), caller.to_owned(), key.to_owned());
+        self.read(move |conn| save::made_under(conn, &tenant_id, &caller, &key)).await
+    }
+
     async fn list(&self, filter: &TaskFilter) -> StoreResult<TaskPage> {
         let filter = filter.clone();
         self.read(move |conn| list::list(conn, &filter)).await

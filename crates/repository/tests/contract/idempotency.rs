@@ -46,6 +46,8 @@ pub(crate) async fn a_repeat_tells_the_task_and_the_fingerprint_of_the_first(sto
     let mut other = keyed(&stores, NewTask { name: "another".into(), ..queued() }, "k").await;
     other.idempotency.as_mut().unwrap().fingerprint = "of another body".into();
     assert_eq!(stores.tasks.save(&other).await.unwrap(), repeated(&first.task.task_id));
+    let made = stores.tasks.made_under(&first.task.tenant_id, "user:ann", "k").await.unwrap();
+    assert_eq!(made, Some((first.task.task_id.clone(), "of the body".to_owned())));
     stores.apply(&first.task, decide::delete).await;
     assert_eq!(stores.tasks.save(&other).await.unwrap(), repeated(&first.task.task_id), "the key outlives its task");
     assert_eq!(count(&stores).await, 0);
@@ -57,7 +59,9 @@ pub(crate) async fn a_key_is_its_callers_and_its_tenants_own(stores: Stores) {
     let mut of_bob = keyed(&stores, queued(), "k").await;
     of_bob.idempotency.as_mut().unwrap().caller = "user:bob".into();
     stores.save(&of_bob).await;
+    assert_eq!(stores.tasks.made_under(&tenant("other"), "user:ann", "k").await.unwrap(), None);
     stores.save(&keyed(&stores, NewTask { tenant_id: tenant("other"), ..queued() }, "k").await).await;
+    assert_eq!(stores.tasks.made_under(&TenantId::default_tenant(), "user:eve", "k").await.unwrap(), None);
     assert_eq!(count(&stores).await, 3);
 }
 

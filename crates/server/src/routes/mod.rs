@@ -19,6 +19,7 @@ const EXECUTE_WAIT: Duration = Duration::from_secs(30);
 pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
     config
         .service(tasks::create::create_task)
+        .service(tasks::batch::create_batch)
         .service(tasks::list::list_tasks)
         .service(tasks::get::get_task)
         .service(tasks::update::put_task)

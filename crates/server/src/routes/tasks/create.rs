@@ -4,10 +4,11 @@ use actix_web::{HttpResponse, post, web};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use task_domain::{Origin, TaskId, UserId};
-use task_service::TaskDraft;
+use task_service::{Caller, RequestKey, TaskDraft, TaskService};
 use utoipa::ToSchema;
 
 use super::dto::{ErrorDto, TaskDto, created, task_response};
+use super::idempotency::{IdempotencyKey, REPLAYED};
 use crate::auth::Authenticated;
 use crate::errors::{ApiError, FieldError};
 use crate::fields::Fields;
@@ -59,13 +60,16 @@ pub(crate) struct CreateTask {
     handler: Option<String>,
 }
 
-/// Creates a task.
+/// Creates a task. With an `Idempotency-Key` it is safe to repeat for 24 hours: a repeat is answered
+/// with the task that the first one made, as it stands.
 #[utoipa::path(
     tag = "Tasks",
+    params(("Idempotency-Key" = Option<String>, Header, description = "1–255 printable ASCII characters, the caller's own")),
     request_body = CreateTask,
     responses(
-        (status = 201, description = "The task", body = TaskDto, headers(("Location" = String), ("ETag" = String))),
+        (status = 201, description = "The task", body = TaskDto, headers(("Location" = String), ("ETag" = String), ("Idempotency-Replayed" = Option<String>, description = "`true` on a repeat"))),
         (status = 401, body = ErrorDto), (status = 403, body = ErrorDto), (status = 409, body = ErrorDto),
+        (status = 404, description = "A repeat whose task was deleted since", body = ErrorDto),
         (status = 413, body = ErrorDto), (status = 415, body = ErrorDto),
         (status = 422, body = ErrorDto), (status = 429, body = ErrorDto), (status = 503, body = ErrorDto),
     )
@@ -74,22 +78,39 @@ pub(crate) struct CreateTask {
 pub(crate) async fn create_task(
     state: web::Data<ApiState>,
     caller: Authenticated,
+    key: IdempotencyKey,
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
     let Authenticated(caller) = caller;
-    let mut fields = Fields::of_body(body.0, false)?;
+    let key = key.of(body.0.as_ref());
+    let draft = read_task(&state.tasks, &caller, body.0)?;
+    create_once(&state, caller, draft, key).await
+}
+
+/// Creates a task, or answers with the one that was made under the key before.
+pub(super) async fn create_once(
+    state: &ApiState,
+    caller: Caller,
+    draft: TaskDraft,
+    key: Option<RequestKey>,
+) -> Result<HttpResponse, ApiError> {
+    let made = state.detached(|tasks| async move { tasks.create_once(&caller, draft, key).await }).await?;
+    let mut response = created(&made.task);
+    if made.replayed {
+        response.insert_header((REPLAYED, "true"));
+    }
+    Ok(task_response(response, made.task))
+}
+
+/// Reads what one new task is to be, for every call that makes some; all its problems at once.
+pub(super) fn read_task(tasks: &TaskService, caller: &Caller, body: Option<Value>) -> Result<TaskDraft, ApiError> {
+    let mut fields = Fields::of_body(body, false)?;
     let draft = read_draft(&mut fields);
-    fields.extend(
-        state
-            .tasks
-            .draft_problems(&caller, &draft)
-            .into_iter()
-            .filter(|_| !draft.task_type.is_empty())
-            .map(FieldError::from),
-    );
+    if !draft.task_type.is_empty() {
+        fields.extend(tasks.draft_problems(caller, &draft).into_iter().map(FieldError::from));
+    }
     fields.finish()?;
-    let task = state.detached(|tasks| async move { tasks.create(&caller, draft).await }).await?;
-    Ok(task_response(created(&task), task))
+    Ok(draft)
 }
 
 /// Reads a draft; problems are noted in `fields`.

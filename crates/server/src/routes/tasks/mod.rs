@@ -1,11 +1,13 @@
 //! Tasks.
 
+pub(crate) mod batch;
 pub(crate) mod commands;
 pub(crate) mod create;
 mod cursor;
 pub(crate) mod delete;
 pub(crate) mod dto;
 pub(crate) mod get;
+mod idempotency;
 mod if_match;
 pub(crate) mod list;
 pub(crate) mod record;

@@ -1,0 +1,87 @@
+//! New tasks: one, one that is safe to repeat, and many.
+
+use futures::StreamExt;
+use task_domain::Task;
+use task_domain::decide::{Change, Idempotency};
+
+use crate::{Caller, Scope, ServiceError, TaskDraft, TaskService};
+
+/// As many creates of one batch are under way at the same time.
+const AT_ONCE: usize = 32;
+
+/// What a create is known by when its caller repeats it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestKey {
+    /// The caller's own word for it.
+    pub key: String,
+    /// Of the request: another one under the same key is refused.
+    pub fingerprint: String,
+}
+
+/// A task that a create has made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Created {
+    pub task: Task,
+    /// An earlier request under the same key made it.
+    pub replayed: bool,
+}
+
+impl TaskService {
+    /// Creates a task.
+    ///
+    /// # Errors
+    /// `Invalid` with every problem; `Forbidden`; `Limited` (`active_tasks`, `daily_executions`,
+    /// `schedule_interval`); `DuplicateTask`. Nothing is created then.
+    pub async fn create(&self, caller: &Caller, draft: TaskDraft) -> Result<Task, ServiceError> {
+        let change = self.decide_create(caller, draft).await?;
+        Ok(self.saver.create(&change).await?.task)
+    }
+
+    /// Creates a task, or hands out the one that was made under the same key before, as it stands.
+    ///
+    /// # Errors
+    /// As [`TaskService::create`]; `KeyReused` when the key stands for another request;
+    /// `TaskNotFound` when the task that was made has been deleted since.
+    pub async fn create_once(
+        &self,
+        caller: &Caller,
+        draft: TaskDraft,
+        key: Option<RequestKey>,
+    ) -> Result<Created, ServiceError> {
+        caller.need(Scope::TasksWrite, "create")?;
+        let known = key.map(|key| idempotency(caller, key));
+        match self.decide_create(caller, draft).await {
+            Ok(change) => self.saver.create(&Change { idempotency: known, ..change }).await,
+            // What cannot be made any more may have been made in time.
+            Err(error @ (ServiceError::Invalid(_) | ServiceError::Rejected(_) | ServiceError::Limited(_))) => {
+                let made = match &known {
+                    Some(known) => self.saver.made_before(&caller.tenant_id, known).await?,
+                    None => None,
+                };
+                made.ok_or(error)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Creates each draft on its own, several at the same time; the outcomes in the order of the
+    /// drafts. One that was refused before keeps its place and its error.
+    pub async fn create_many<E: From<ServiceError>>(
+        &self,
+        caller: &Caller,
+        drafts: Vec<Result<TaskDraft, E>>,
+    ) -> Vec<Result<Task, E>> {
+        let creates = drafts.into_iter().map(async |draft| Ok(self.create(caller, draft?).await?));
+        futures::stream::iter(creates).buffered(AT_ONCE).collect().await
+    }
+}
+
+/// Keys of different callers do not meet, and neither do those of the users that one key acts for.
+fn idempotency(caller: &Caller, RequestKey { key, fingerprint }: RequestKey) -> Idempotency {
+    let actor = caller.actor();
+    let caller = match caller.user_id().filter(|_| caller.is_key()) {
+        Some(user_id) => format!("{actor} for user:{user_id}"),
+        None => actor.to_string(),
+    };
+    Idempotency { caller, key, fingerprint }
+}
