@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use crate::config::Settings;
+use crate::drop_in::DropIns;
 use crate::error::StartError;
 use crate::wiring::{self, engine};
 
@@ -24,6 +25,7 @@ pub struct Application {
     engine: &'static str,
     bus: &'static str,
     server: ServerHandle,
+    drop_ins: DropIns,
     /// Loops, executions and requests.
     work: Background,
     /// What tells the world of their changes; ends after them.
@@ -41,6 +43,7 @@ impl Application {
         let listen = |source| StartError::Listen { address: requested.clone(), source };
         let listener = TcpListener::bind(&requested).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
+        let mut drop_ins = DropIns::bind(&settings)?;
         let instance_id = Uuid::now_v7().to_string();
         let (work, relay) = (Background::new(Handle::current()), Background::new(Handle::current()));
         let stores = engine::open(&settings.database, migrate).await?;
@@ -52,19 +55,30 @@ impl Application {
             let relay_loop = Arc::clone(&relay_loop);
             async move { relay_loop.run(stop).await }
         });
-        let server = task_server::run(listener, Arc::new(state), settings.service.http_workers)?;
+        let state = Arc::new(state);
+        drop_ins.serve(&settings, &state, &relay)?;
+        let server = task_server::run(listener, state, settings.service.http_workers)?;
         let handle = server.handle();
         relay.spawn(async move {
             if let Err(error) = server.await {
                 tracing::error!(%error, "the HTTP server ended");
             }
         });
-        Ok(Self { address, engine: stores.name, bus: bus.name, server: handle, work, relay })
+        Ok(Self { address, engine: stores.name, bus: bus.name, server: handle, drop_ins, work, relay })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The drop-in APIs that are served, by name.
+    pub fn drop_ins(&self) -> Vec<(&'static str, SocketAddr)> {
+        self.drop_ins.up().map(|(api, address)| (api.origin.as_str(), address)).collect()
+    }
+
+    pub(crate) fn served_beside(&self) -> &DropIns {
+        &self.drop_ins
     }
 
     /// `sqlite` or `postgres`.
@@ -81,7 +95,7 @@ impl Application {
     /// the relay publishes what they left in the outbox.
     pub async fn stop(self) {
         tracing::info!("stopping");
-        let (_, finished) = tokio::join!(self.server.stop(true), self.work.shut_down(GRACE));
+        let (.., finished) = tokio::join!(self.server.stop(true), self.drop_ins.stop(), self.work.shut_down(GRACE));
         if !finished {
             tracing::warn!("some work did not end in time; its leases will run out and others take it over");
         }

@@ -68,7 +68,7 @@ async fn serve(settings: Settings, migrate: bool) -> Result<(), StartError> {
     logging::start(&settings.log)?;
     let application = Application::build(settings.clone(), migrate).await?;
     if settings.development {
-        println!("{}", banner::text(&settings, application.engine(), application.bus(), application.address()));
+        println!("{}", banner::text(&settings, &application));
     }
     tracing::info!(address = %application.address(), engine = application.engine(), event_bus = application.bus(), "serving");
     shutdown::requested().await?;

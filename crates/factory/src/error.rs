@@ -18,6 +18,10 @@ pub enum StartError {
         "cannot listen on {address}; is another program there? Set SERVICE_PORT (and HOST) to an address that is free"
     )]
     Listen { address: String, source: std::io::Error },
+    #[error(
+        "cannot listen on {address} for the {api} API; is another program there? Set {setting} to a port that is free, or unset it"
+    )]
+    ListenDropIn { api: &'static str, address: String, setting: &'static str, source: std::io::Error },
     #[error("the database cannot be opened; check DATABASE_URL")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the database schema could not be brought up to date; `task-service migrate` shows the same error")]

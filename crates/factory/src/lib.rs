@@ -7,6 +7,7 @@ mod banner;
 mod cli;
 mod clock;
 mod config;
+mod drop_in;
 mod error;
 mod logging;
 mod shutdown;

@@ -18,10 +18,11 @@ use crate::routes;
 use crate::state::ApiState;
 
 /// The methods that each path knows: tells a wrong method from an unknown path.
-struct KnownPaths(Vec<(actix_web::dev::ResourceDef, String)>);
+pub struct KnownPaths(Vec<(actix_web::dev::ResourceDef, String)>);
 
 impl KnownPaths {
-    fn of(document: &OpenApi) -> Self {
+    /// Those of a document.
+    pub fn of(document: &OpenApi) -> Self {
         let known = document.paths.paths.iter().map(|(path, item)| {
             let methods = [
                 (&item.get, "GET"),
@@ -36,14 +37,19 @@ impl KnownPaths {
         });
         Self(known.collect())
     }
+
+    /// The methods of a path, comma separated; `None` when it is no path of this API.
+    pub fn allowed(&self, path: &str) -> Option<&str> {
+        self.0.iter().find(|(resource, _)| resource.is_match(path)).map(|(_, allowed)| allowed.as_str())
+    }
 }
 
 async fn no_route(request: HttpRequest, known: web::Data<KnownPaths>) -> Result<HttpResponse, ApiError> {
-    match known.0.iter().find(|(resource, _)| resource.is_match(request.path())) {
-        Some((_, allowed)) if request.method() == Method::OPTIONS => {
-            Ok(HttpResponse::NoContent().insert_header(("Allow", allowed.as_str())).finish())
+    match known.allowed(request.path()) {
+        Some(allowed) if request.method() == Method::OPTIONS => {
+            Ok(HttpResponse::NoContent().insert_header(("Allow", allowed)).finish())
         }
-        Some((_, allowed)) => Err(ApiError::NoMethod { allowed: allowed.clone() }),
+        Some(allowed) => Err(ApiError::NoMethod { allowed: allowed.to_owned() }),
         None => Err(ApiError::NoRoute),
     }
 }

@@ -36,7 +36,7 @@ pub struct AuthConfig {
 }
 
 /// An authenticated caller, as an extractor.
-pub(crate) struct Authenticated(pub(crate) Caller);
+pub struct Authenticated(pub Caller);
 
 impl FromRequest for Authenticated {
     type Error = ApiError;
@@ -127,7 +127,7 @@ fn presented_key(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
 }
 
 /// Equal, in a time that depends on neither text.
-fn same(known: &str, shown: &str) -> bool {
+pub fn same(known: &str, shown: &str) -> bool {
     Sha256::digest(known.as_bytes()).ct_eq(&Sha256::digest(shown.as_bytes())).into()
 }
 

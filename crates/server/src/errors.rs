@@ -13,23 +13,23 @@ use crate::request_context::request_id;
 
 /// One problem of the input, as the body lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct FieldError {
+pub struct FieldError {
     /// `["body", "config", "url"]`, `["query", "limit"]`, …
-    pub(crate) loc: Vec<String>,
-    pub(crate) msg: String,
-    pub(crate) kind: &'static str,
+    pub loc: Vec<String>,
+    pub msg: String,
+    pub kind: &'static str,
 }
 
 impl FieldError {
-    pub(crate) fn query(name: &str, msg: impl Into<String>) -> Self {
+    pub fn query(name: &str, msg: impl Into<String>) -> Self {
         Self { loc: vec!["query".into(), name.into()], msg: msg.into(), kind: "value_error" }
     }
 
-    pub(crate) fn path(name: &str, msg: impl Into<String>) -> Self {
+    pub fn path(name: &str, msg: impl Into<String>) -> Self {
         Self { loc: vec!["path".into(), name.into()], msg: msg.into(), kind: "value_error" }
     }
 
-    pub(crate) fn body(msg: impl Into<String>, kind: &'static str) -> Self {
+    pub fn body(msg: impl Into<String>, kind: &'static str) -> Self {
         Self { loc: vec!["body".into()], msg: msg.into(), kind }
     }
 }
@@ -44,7 +44,7 @@ impl From<Problem> for FieldError {
 
 /// An answer that is not the one hoped for.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ApiError {
+pub enum ApiError {
     #[error("Invalid or missing authentication")]
     Unauthenticated,
     #[error("the input has problems")]
@@ -80,7 +80,7 @@ impl From<StoreError> for ApiError {
 }
 
 impl ApiError {
-    pub(crate) fn internal(source: impl std::error::Error + Send + Sync + 'static) -> Self {
+    pub fn internal(source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Internal(Box::new(source))
     }
 
@@ -195,13 +195,35 @@ impl ApiError {
     /// The body of the answer. What is our own fault is logged, once.
     pub(crate) fn body(&self) -> Value {
         let (status, code, mut body) = self.parts();
+        self.log(status);
+        body["code"] = json!(code);
+        body["request_id"] = json!(request_id());
+        body
+    }
+
+    /// The answer in another API's words: `shape` makes the body of status and `detail`.
+    pub fn answer_as(&self, shape: impl FnOnce(StatusCode, Value) -> Value) -> HttpResponse {
+        let (status, _, mut body) = self.parts();
+        self.log(status);
+        self.respond(status, shape(status, body["detail"].take()))
+    }
+
+    fn log(&self, status: StatusCode) {
         let is_outcome = matches!(self, Self::ExecutionFailed { .. } | Self::TooManyStreams);
         if status.is_server_error() && !is_outcome {
             tracing::error!(request_id = request_id(), error = self as &dyn std::error::Error, chain = %chain(self), "request failed");
         }
-        body["code"] = json!(code);
-        body["request_id"] = json!(request_id());
-        body
+    }
+
+    fn respond(&self, status: StatusCode, body: Value) -> HttpResponse {
+        let mut response = HttpResponse::build(status);
+        if let Some(seconds) = retry_after(self) {
+            response.insert_header((RETRY_AFTER, seconds.to_string()));
+        }
+        if let Self::NoMethod { allowed } = self {
+            response.insert_header((actix_web::http::header::ALLOW, allowed.as_str()));
+        }
+        response.json(body)
     }
 }
 
@@ -211,14 +233,7 @@ impl ResponseError for ApiError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = HttpResponse::build(self.status_code());
-        if let Some(seconds) = retry_after(self) {
-            response.insert_header((RETRY_AFTER, seconds.to_string()));
-        }
-        if let Self::NoMethod { allowed } = self {
-            response.insert_header((actix_web::http::header::ALLOW, allowed.as_str()));
-        }
-        response.json(self.body())
+        self.respond(self.status_code(), self.body())
     }
 }
 

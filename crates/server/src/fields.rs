@@ -11,14 +11,14 @@ use task_domain::{JsonObject, Priority, RetryPolicy, Schedule};
 use crate::errors::{ApiError, FieldError};
 use crate::json::MAX_PROBLEMS;
 
-pub(crate) struct Fields {
+pub struct Fields {
     map: Map<String, Value>,
     problems: Vec<FieldError>,
 }
 
 impl Fields {
     /// The body must be an object; an empty body counts as `{}` where `empty_is_fine`.
-    pub(crate) fn of_body(body: Option<Value>, empty_is_fine: bool) -> Result<Self, ApiError> {
+    pub fn of_body(body: Option<Value>, empty_is_fine: bool) -> Result<Self, ApiError> {
         match body {
             Some(Value::Object(map)) => Ok(Self { map, problems: Vec::new() }),
             None if empty_is_fine => Ok(Self { map: Map::new(), problems: Vec::new() }),
@@ -26,18 +26,18 @@ impl Fields {
         }
     }
 
-    pub(crate) fn problem(&mut self, field: &str, msg: impl Into<String>, kind: &'static str) {
+    pub fn problem(&mut self, field: &str, msg: impl Into<String>, kind: &'static str) {
         let loc = std::iter::once("body").chain(field.split('.')).map(str::to_owned).collect();
         self.problems.push(FieldError { loc, msg: msg.into(), kind });
     }
 
     /// Adds problems that were found elsewhere.
-    pub(crate) fn extend(&mut self, problems: impl IntoIterator<Item = FieldError>) {
+    pub fn extend(&mut self, problems: impl IntoIterator<Item = FieldError>) {
         self.problems.extend(problems);
     }
 
     /// Closes the reading: keys that nobody read are problems too.
-    pub(crate) fn finish(mut self) -> Result<(), ApiError> {
+    pub fn finish(mut self) -> Result<(), ApiError> {
         let unknown: Vec<String> = std::mem::take(&mut self.map).into_iter().map(|(key, _)| key).collect();
         for key in unknown {
             self.problems.push(FieldError {
@@ -50,8 +50,14 @@ impl Fields {
         if self.problems.is_empty() { Ok(()) } else { Err(ApiError::Invalid(self.problems)) }
     }
 
+    /// Closes the reading where callers may send keys that mean nothing here.
+    pub fn finish_leniently(mut self) -> Result<(), ApiError> {
+        self.map.clear();
+        self.finish()
+    }
+
     /// The value of a key: `None` absent, `Some(None)` null.
-    pub(crate) fn take(&mut self, key: &str) -> Option<Option<Value>> {
+    pub fn take(&mut self, key: &str) -> Option<Option<Value>> {
         self.map.remove(key).map(|value| if value.is_null() { None } else { Some(value) })
     }
 
@@ -85,7 +91,7 @@ impl Fields {
         }
     }
 
-    pub(crate) fn required_text(&mut self, key: &str, length: RangeInclusive<usize>) -> String {
+    pub fn required_text(&mut self, key: &str, length: RangeInclusive<usize>) -> String {
         if !self.map.contains_key(key) {
             self.problem(key, "is required", "missing");
             return String::new();
@@ -93,42 +99,42 @@ impl Fields {
         self.never_null(key, |value| text(value, length)).unwrap_or_default()
     }
 
-    pub(crate) fn text(&mut self, key: &str, length: RangeInclusive<usize>) -> Option<String> {
+    pub fn text(&mut self, key: &str, length: RangeInclusive<usize>) -> Option<String> {
         self.optional(key, |value| text(value, length))
     }
 
-    pub(crate) fn kept_text(&mut self, key: &str, length: RangeInclusive<usize>) -> Option<String> {
+    pub fn kept_text(&mut self, key: &str, length: RangeInclusive<usize>) -> Option<String> {
         self.never_null(key, |value| text(value, length))
     }
 
-    pub(crate) fn clearable_text(&mut self, key: &str, length: RangeInclusive<usize>) -> Option<Option<String>> {
+    pub fn clearable_text(&mut self, key: &str, length: RangeInclusive<usize>) -> Option<Option<String>> {
         self.read(key, |value| text(value, length))
     }
 
-    pub(crate) fn word<T: FromStr<Err = String>>(&mut self, key: &str) -> Option<T> {
+    pub fn word<T: FromStr<Err = String>>(&mut self, key: &str) -> Option<T> {
         self.optional(key, |value| text(value, 0..=64)?.parse())
     }
 
-    pub(crate) fn id<T, E: std::fmt::Display>(&mut self, key: &str, parse: fn(&str) -> Result<T, E>) -> Option<T> {
+    pub fn id<T, E: std::fmt::Display>(&mut self, key: &str, parse: fn(&str) -> Result<T, E>) -> Option<T> {
         self.optional(key, |value| {
             let text = value.as_str().ok_or_else(|| "must be a text".to_owned())?;
             parse(text).map_err(|problem| problem.to_string())
         })
     }
 
-    pub(crate) fn flag(&mut self, key: &str) -> bool {
+    pub fn flag(&mut self, key: &str) -> bool {
         let read = self.optional(key, |value| value.as_bool().ok_or_else(|| "must be true or false".to_owned()));
         read.unwrap_or(false)
     }
 
-    pub(crate) fn whole(&mut self, key: &str, range: RangeInclusive<i64>) -> Option<Option<i64>> {
+    pub fn whole(&mut self, key: &str, range: RangeInclusive<i64>) -> Option<Option<i64>> {
         self.read(key, |value| {
             let number = value.as_i64().filter(|n| range.contains(n));
             number.ok_or_else(|| format!("must be a whole number from {} to {}", range.start(), range.end()))
         })
     }
 
-    pub(crate) fn amount(&mut self, key: &str) -> Option<f64> {
+    pub fn amount(&mut self, key: &str) -> Option<f64> {
         self.never_null(key, |value| {
             let number = value.as_f64().filter(|n| (0.0..=1e12).contains(n));
             number.ok_or_else(|| "must be a number from 0 to 1e12".to_owned())
@@ -136,7 +142,7 @@ impl Fields {
     }
 
     /// A required list of so many values.
-    pub(crate) fn list(&mut self, key: &str, length: RangeInclusive<usize>) -> Vec<Value> {
+    pub fn list(&mut self, key: &str, length: RangeInclusive<usize>) -> Vec<Value> {
         match self.take(key) {
             Some(Some(Value::Array(items))) if length.contains(&items.len()) => return items,
             None => self.problem(key, "is required", "missing"),
@@ -148,19 +154,27 @@ impl Fields {
         Vec::new()
     }
 
-    pub(crate) fn object(&mut self, key: &str) -> Option<JsonObject> {
+    pub fn object(&mut self, key: &str) -> Option<JsonObject> {
         self.never_null(key, object)
     }
 
-    pub(crate) fn clearable_object(&mut self, key: &str) -> Option<Option<JsonObject>> {
+    pub fn required_object(&mut self, key: &str) -> JsonObject {
+        if !self.map.contains_key(key) {
+            self.problem(key, "is required", "missing");
+            return JsonObject::new();
+        }
+        self.object(key).unwrap_or_default()
+    }
+
+    pub fn clearable_object(&mut self, key: &str) -> Option<Option<JsonObject>> {
         self.read(key, object)
     }
 
-    pub(crate) fn instant(&mut self, key: &str) -> Option<Option<DateTime<Utc>>> {
+    pub fn instant(&mut self, key: &str) -> Option<Option<DateTime<Utc>>> {
         self.read(key, |value| value.as_str().ok_or_else(|| NO_INSTANT.to_owned()).and_then(instant))
     }
 
-    pub(crate) fn priority(&mut self, key: &str) -> Option<Priority> {
+    pub fn priority(&mut self, key: &str) -> Option<Priority> {
         self.never_null(key, |value| {
             let read = match &value {
                 Value::String(name) => Priority::from_name(name),
@@ -171,7 +185,7 @@ impl Fields {
     }
 
     /// At most 32 tags of 1–64 characters.
-    pub(crate) fn tags(&mut self, key: &str) -> Option<Vec<String>> {
+    pub fn tags(&mut self, key: &str) -> Option<Vec<String>> {
         self.never_null(key, |value| {
             let Value::Array(items) = value else { return Err("must be a list of texts".into()) };
             if items.len() > 32 {
@@ -186,7 +200,7 @@ impl Fields {
     }
 
     /// At most 32 labels, keys and values of at most 64 characters.
-    pub(crate) fn labels(&mut self, key: &str) -> Option<BTreeMap<String, String>> {
+    pub fn labels(&mut self, key: &str) -> Option<BTreeMap<String, String>> {
         self.never_null(key, |value| {
             let map = object(value)?;
             if map.len() > 32 {
@@ -199,7 +213,7 @@ impl Fields {
         })
     }
 
-    pub(crate) fn schedule(&mut self, key: &str) -> Option<Option<Schedule>> {
+    pub fn schedule(&mut self, key: &str) -> Option<Option<Schedule>> {
         match self.take(key)? {
             None => Some(None),
             Some(value) => match Schedule::parse(&value) {
@@ -216,7 +230,7 @@ impl Fields {
         }
     }
 
-    pub(crate) fn retry(&mut self, key: &str) -> Option<RetryPolicy> {
+    pub fn retry(&mut self, key: &str) -> Option<RetryPolicy> {
         let policy: RetryPolicy =
             // Not serde alone: it would read a struct from an array as well.
             self.never_null(key, |value| {

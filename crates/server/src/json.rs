@@ -21,7 +21,7 @@ pub(crate) const MAX_PROBLEMS: usize = 50;
 
 /// A JSON body: UTF-8, without NUL, at most 32 deep, every number an i64 or a finite f64.
 /// `None` when the body is empty.
-pub(crate) struct JsonBody(pub(crate) Option<Value>);
+pub struct JsonBody(pub Option<Value>);
 
 impl FromRequest for JsonBody {
     type Error = ApiError;

@@ -21,3 +21,20 @@ pub use event_feed::EventFeed;
 pub use metrics::Metrics;
 pub use openapi::document;
 pub use state::{ApiState, ServiceInfo};
+
+/// What every HTTP API of this process is built with: strict input, errors before they have a
+/// shape, request ids, streams. No routes, and no API's own words.
+pub mod plumbing {
+    pub use crate::app::KnownPaths;
+    pub use crate::auth::{Authenticated, same};
+    pub use crate::errors::{ApiError, FieldError};
+    pub use crate::fields::Fields;
+    pub use crate::json::JsonBody;
+    pub use crate::request_context::{ApiName, track};
+    pub use crate::routes::query::{Query, number, task_id, uuid};
+
+    pub mod sse {
+        //! Server-sent events.
+        pub use crate::sse::{KEEP_ALIVE, comment, frame, opening, response};
+    }
+}

@@ -14,6 +14,10 @@ use crate::state::ApiState;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// Which API of this process an application serves; without it the canonical one.
+#[derive(Debug, Clone, Copy)]
+pub struct ApiName(pub &'static str);
+
 tokio::task_local! {
     static CURRENT: String;
 }
@@ -36,7 +40,7 @@ fn method_label(method: &Method) -> &'static str {
 }
 
 /// Middleware: gives the request its id, counts it, logs it once.
-pub(crate) async fn track(
+pub async fn track(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
@@ -52,7 +56,10 @@ pub(crate) async fn track(
     let status = response.status().as_u16();
     let elapsed = started.elapsed();
     // The pattern, not the path: labels must stay few.
-    let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".into());
+    let mut route = response.request().match_pattern().unwrap_or_else(|| "unmatched".into());
+    if let Some(ApiName(name)) = response.request().app_data() {
+        route.insert_str(0, name);
+    }
     if let Some(state) = state {
         state.metrics.observe(method, &route, status, elapsed);
     }

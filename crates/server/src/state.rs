@@ -59,7 +59,7 @@ impl ApiState {
 
     /// Runs a use case that changes something to its end, also when the client goes away: a
     /// handler that is dropped half-way must not leave half a transaction.
-    pub(crate) async fn to_the_end<T, Fut>(&self, use_case: Fut) -> Result<T, ApiError>
+    pub async fn to_the_end<T, Fut>(&self, use_case: Fut) -> Result<T, ApiError>
     where
         Fut: Future<Output = Result<T, ServiceError>> + Send + 'static,
         T: Send + 'static,

@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 pub use self::sections::Settings;
 pub(crate) use self::sections::{DatabaseSettings, LogSettings, NeighbourSettings};
+use crate::drop_in;
 use crate::error::StartError;
 
 const DEFAULTS: &str = include_str!("../defaults.toml");
@@ -36,6 +37,15 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("LOG_LEVEL", "log.level"),
     ("LOG_FORMAT", "log.format"),
     ("DEFAULT_SUBSCRIPTION_LEVEL", "limits.default_level"),
+    ("TASK_REPOSITORY_PORT", "drop_in.task_repository_port"),
+    ("TASK_MANAGEMENT_PORT", "drop_in.task_management_port"),
+    ("SEEDCORE_PORT", "drop_in.seedcore_port"),
+    ("TASK_TRACKER_PORT", "drop_in.task_tracker_port"),
+    ("TASK_MANAGEMENT_API_KEY", "drop_in.task_management_key"),
+    ("SEEDCORE_API_KEY", "drop_in.seedcore_key"),
+    ("TASK_TRACKER_API_KEY", "drop_in.task_tracker_key"),
+    ("DROP_IN_OPEN", "drop_in.open"),
+    ("DROP_IN_CORS_ORIGINS", "drop_in.cors_origins"),
 ];
 
 impl Settings {
@@ -59,6 +69,7 @@ impl Settings {
         if development {
             // Before the file and the environment, which may still say otherwise.
             builder = builder.add_source(File::from_str("limits.default_level = \"enterprise\"", FileFormat::Toml));
+            builder = builder.add_source(File::from_str(drop_in::DEVELOPMENT, FileFormat::Toml));
         }
         if let Some(path) = file {
             builder = builder.add_source(File::from(path).format(FileFormat::Toml));
@@ -140,7 +151,7 @@ fn is_http_url(text: &str) -> bool {
     rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', ':']) && !rest.contains(char::is_whitespace))
 }
 
-fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 

@@ -4,6 +4,8 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use task_domain::{Limits, SubscriptionLevel};
 
+use crate::drop_in::DropInSettings;
+
 /// Every setting.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,6 +21,7 @@ pub struct Settings {
     pub log: LogSettings,
     pub retention: RetentionSettings,
     pub limits: LimitsSettings,
+    pub drop_in: DropInSettings,
     /// Set by `--dev` and nothing else.
     #[serde(skip)]
     pub development: bool,

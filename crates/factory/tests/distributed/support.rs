@@ -15,7 +15,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// A database with the schema, shared by the instances of one test.
 pub(crate) async fn database() -> TestDatabase {
     TestDatabase::create("distributed", |url| async move {
-        let environment = [("DATABASE_URL", url.as_str()), ("SERVICE_PORT", "0")];
+        let mut environment = vec![("DATABASE_URL", url.as_str()), ("SERVICE_PORT", "0")];
+        environment.extend(ports::NO_DROP_INS);
         let settings = Settings::from_environment(None, true, |name| {
             environment.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned())
         });
@@ -38,6 +39,7 @@ impl Instance {
             .arg("--dev")
             .env("SERVICE_PORT", port.to_string())
             .env("LOG_LEVEL", "error")
+            .envs(ports::NO_DROP_INS)
             .envs(environment.iter().copied())
             .stdout(Stdio::null())
             .spawn()

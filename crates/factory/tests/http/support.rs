@@ -129,6 +129,7 @@ impl TestApp {
 
 fn settings(environment: &[(&str, &str)], development: bool) -> Settings {
     let mut all = vec![("SERVICE_PORT", "0"), ("LOG_LEVEL", "warn")];
+    all.extend_from_slice(&task_testkit::ports::NO_DROP_INS);
     all.extend_from_slice(environment);
     Settings::from_environment(None, development, |name| {
         all.iter().rev().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned())

@@ -6,7 +6,7 @@ pub(crate) mod conversations;
 pub(crate) mod events;
 pub(crate) mod executions;
 pub(crate) mod facts;
-mod query;
+pub(crate) mod query;
 pub(crate) mod system;
 pub(crate) mod tasks;
 

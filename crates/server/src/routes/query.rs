@@ -17,13 +17,13 @@ const MAX_REPEATS: usize = 32;
 /// Longest text that is searched for, characters.
 pub(super) const MAX_TEXT: usize = 200;
 
-pub(crate) struct Query {
+pub struct Query {
     values: BTreeMap<String, Vec<String>>,
     problems: Vec<FieldError>,
 }
 
 impl Query {
-    pub(crate) fn of(query_string: &str) -> Result<Self, ApiError> {
+    pub fn of(query_string: &str) -> Result<Self, ApiError> {
         let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query_string).map_err(|_| {
             ApiError::Invalid(vec![FieldError {
                 loc: vec!["query".into()],
@@ -47,7 +47,7 @@ impl Query {
     }
 
     /// A parameter through `FromStr`; an empty one counts as absent.
-    pub(crate) fn get<T>(&mut self, name: &str) -> Option<T>
+    pub fn get<T>(&mut self, name: &str) -> Option<T>
     where
         T: FromStr,
         T::Err: Display,
@@ -55,7 +55,7 @@ impl Query {
         self.get_with(name, |text| text.parse().map_err(|e: T::Err| e.to_string()))
     }
 
-    pub(crate) fn get_with<T>(&mut self, name: &str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    pub fn get_with<T>(&mut self, name: &str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let mut texts = self.values.remove(name)?;
         if texts.len() > 1 {
             self.problems.push(FieldError::query(name, "must be given once"));
@@ -72,7 +72,7 @@ impl Query {
     }
 
     /// A text of at most so many characters.
-    pub(crate) fn short_text(&mut self, name: &str, max_chars: usize) -> Option<String> {
+    pub fn short_text(&mut self, name: &str, max_chars: usize) -> Option<String> {
         self.get_with(name, |text| {
             let fits = text.chars().count() <= max_chars;
             fits.then(|| text.to_owned()).ok_or_else(|| format!("must have at most {max_chars} characters"))
@@ -80,7 +80,7 @@ impl Query {
     }
 
     /// A parameter that may be given several times.
-    pub(crate) fn all_with<T>(&mut self, name: &str, read: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
+    pub fn all_with<T>(&mut self, name: &str, read: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
         let texts = self.values.remove(name).unwrap_or_default();
         let mut values = Vec::new();
         if texts.len() > MAX_REPEATS {
@@ -97,16 +97,16 @@ impl Query {
     }
 
     /// An RFC 3339 instant. A `+` that was not percent-encoded arrives as a blank and is understood.
-    pub(crate) fn instant(&mut self, name: &str) -> Option<DateTime<Utc>> {
+    pub fn instant(&mut self, name: &str) -> Option<DateTime<Utc>> {
         self.get_with(name, |text| crate::fields::instant(&text.replace(' ', "+")))
     }
 
-    pub(crate) fn flag(&mut self, name: &str) -> bool {
+    pub fn flag(&mut self, name: &str) -> bool {
         let read = |text: &str| text.parse::<bool>().map_err(|_| "must be true or false".to_owned());
         self.get_with(name, read).unwrap_or(false)
     }
 
-    pub(crate) fn whole(&mut self, name: &str, range: RangeInclusive<i64>, default: i64) -> i64 {
+    pub fn whole(&mut self, name: &str, range: RangeInclusive<i64>, default: i64) -> i64 {
         let read = |text: &str| {
             let number = text.parse::<i64>().ok().filter(|n| range.contains(n));
             number.ok_or_else(|| format!("must be a whole number from {} to {}", range.start(), range.end()))
@@ -115,24 +115,30 @@ impl Query {
     }
 
     /// Closes the reading: parameters that nobody read are problems too.
-    pub(crate) fn finish(mut self) -> Result<(), ApiError> {
+    pub fn finish(mut self) -> Result<(), ApiError> {
         self.problems.extend(self.values.keys().map(|name| FieldError::query(name, "is not a parameter of this call")));
         if self.problems.is_empty() { Ok(()) } else { Err(ApiError::Invalid(self.problems)) }
+    }
+
+    /// Closes the reading where callers may send parameters that mean nothing here.
+    pub fn finish_leniently(mut self) -> Result<(), ApiError> {
+        self.values.clear();
+        self.finish()
     }
 }
 
 /// The task id of a path; one that no task can have is simply not found.
-pub(crate) fn task_id(text: &str) -> Result<TaskId, ApiError> {
+pub fn task_id(text: &str) -> Result<TaskId, ApiError> {
     TaskId::new(text)
         .map_err(|_| task_service::ServiceError::TaskNotFound { task_id: text.chars().take(64).collect() }.into())
 }
 
 /// A number of a path, as the store gives them.
-pub(crate) fn number(name: &str, text: &str) -> Result<i64, ApiError> {
+pub fn number(name: &str, text: &str) -> Result<i64, ApiError> {
     let number = text.parse().ok().filter(|n| *n >= 0);
     number.ok_or_else(|| ApiError::Invalid(vec![FieldError::path(name, "must be a whole number")]))
 }
 
-pub(crate) fn uuid(name: &str, text: &str) -> Result<Uuid, ApiError> {
+pub fn uuid(name: &str, text: &str) -> Result<Uuid, ApiError> {
     Uuid::try_parse(text).map_err(|_| ApiError::Invalid(vec![FieldError::path(name, "must be a UUID")]))
 }

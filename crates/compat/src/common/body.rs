@@ -1,0 +1,24 @@
+//! The JSON body of a request, refused in the API's own shape.
+
+use std::marker::PhantomData;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+use futures::future::LocalBoxFuture;
+use serde_json::Value;
+use task_server::plumbing::JsonBody;
+
+use super::{Refusal, Shape};
+
+/// A JSON body as [`JsonBody`] checks it; `None` when it is empty.
+pub(crate) struct Body<S>(pub(crate) Option<Value>, PhantomData<fn() -> S>);
+
+impl<S: Shape> FromRequest for Body<S> {
+    type Error = Refusal<S>;
+    type Future = LocalBoxFuture<'static, Result<Self, Refusal<S>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let body = JsonBody::from_request(request, payload);
+        Box::pin(async move { Ok(Self(body.await?.0, PhantomData)) })
+    }
+}

@@ -1,0 +1,81 @@
+//! Answers that are not the one hoped for, in the words of the API that gives them.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, ResponseError};
+use serde_json::{Value, json};
+use task_server::plumbing::ApiError;
+
+/// How an API writes its errors.
+pub(crate) trait Shape: 'static {
+    /// The body of an error; `detail` is a sentence, or a list of `{loc, msg, type}`.
+    fn body(status: StatusCode, detail: Value) -> Value;
+}
+
+/// `{"detail": …}`, and nothing else.
+pub(crate) struct Detail;
+
+impl Shape for Detail {
+    fn body(_: StatusCode, detail: Value) -> Value {
+        json!({"detail": detail})
+    }
+}
+
+/// An error in the shape of an API.
+pub(crate) struct Refusal<S> {
+    kind: Kind,
+    shape: PhantomData<fn() -> S>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// The API's own rule.
+    Own(StatusCode, String),
+    /// What every API of the process refuses.
+    Shared(ApiError),
+}
+
+impl<S> Refusal<S> {
+    pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self { kind: Kind::Own(status, detail.into()), shape: PhantomData }
+    }
+}
+
+impl<S, E: Into<ApiError>> From<E> for Refusal<S> {
+    fn from(error: E) -> Self {
+        Self { kind: Kind::Shared(error.into()), shape: PhantomData }
+    }
+}
+
+impl<S> fmt::Debug for Refusal<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)
+    }
+}
+
+impl<S> fmt::Display for Refusal<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Own(_, detail) => f.write_str(detail),
+            Kind::Shared(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<S: Shape> ResponseError for Refusal<S> {
+    fn status_code(&self) -> StatusCode {
+        match &self.kind {
+            Kind::Own(status, _) => *status,
+            Kind::Shared(error) => error.status_code(),
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        match &self.kind {
+            Kind::Own(status, detail) => HttpResponse::build(*status).json(S::body(*status, json!(detail))),
+            Kind::Shared(error) => error.answer_as(S::body),
+        }
+    }
+}
