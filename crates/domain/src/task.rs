@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::{
     Execution, Handler, JsonObject, Origin, Priority, RetryPolicy, Schedule, TaskId, TaskStatus, TenantId, UserId,
+    types,
 };
 
 /// A task with its current attempt. Everything a decision needs.
@@ -80,6 +81,14 @@ pub struct Task {
 impl Task {
     pub fn is_completed(&self) -> bool {
         self.status == TaskStatus::Completed
+    }
+
+    /// The type that claims ask for: `task_type`, or the executor that stands for it.
+    pub fn claimed_as(&self) -> &str {
+        match self.handler {
+            Handler::Builtin => types::executor_of(self.origin, &self.task_type),
+            Handler::Worker => &self.task_type,
+        }
     }
 
     /// Counts against the owner's `active_tasks`.

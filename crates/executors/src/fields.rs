@@ -52,6 +52,30 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// A text of 1 to `max_chars` characters on one line, trimmed, if there is one.
+    pub(crate) fn text(&mut self, key: &str, max_chars: usize) -> Option<String> {
+        let value = self.present(key)?;
+        let read = text(value, max_chars);
+        if read.is_none() {
+            self.problem(key, format!("must be a text of 1 to {max_chars} characters"));
+        }
+        read
+    }
+
+    /// The same, with line breaks and tabs allowed.
+    pub(crate) fn lines(&mut self, key: &str, max_chars: usize) -> Option<String> {
+        let value = self.present(key)?;
+        let fits = |text: &&str| {
+            (1..=max_chars).contains(&text.chars().count())
+                && !text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+        };
+        let read = value.as_str().map(str::trim).filter(fits).map(str::to_owned);
+        if read.is_none() {
+            self.problem(key, format!("must be a text of 1 to {max_chars} characters"));
+        }
+        read
+    }
+
     /// A whole number within bounds; `default` when absent.
     pub(crate) fn number(&mut self, key: &str, default: u64, min: u64, max: u64) -> u64 {
         let Some(value) = self.present(key) else { return default };

@@ -7,7 +7,7 @@ use http::Method;
 use http::header::{ACCEPT, HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 use task_domain::JsonObject;
-use task_protocols::{ExecutionContext, ExecutorError, Notification, NotificationClient, Outcome};
+use task_protocols::{ExecutionContext, ExecutorError, NeighbourError, Notification, NotificationClient, Outcome};
 
 use crate::echo::cancelled;
 use crate::guard::{Fetched, GuardedClient, Outbound};
@@ -31,6 +31,7 @@ where
         outcome = work => match outcome {
             Ok(mut outcome) => {
                 without_nul(&mut outcome.result);
+                outcome.metadata.values_mut().for_each(without_nul);
                 Ok(outcome)
             }
             Err(mut error) => {
@@ -75,7 +76,7 @@ pub(crate) async fn notify(
     subject: &str,
     content: &str,
 ) {
-    let (task, execution) = (&context.task, &context.execution);
+    let task = &context.task;
     let Some(recipient_id) = task.user_id.clone() else { return };
     let channel = task.config.get("notification").and_then(Value::as_str).unwrap_or("in_app");
     let notification = Notification {
@@ -83,11 +84,24 @@ pub(crate) async fn notify(
         notification_type: channel.to_owned(),
         subject: subject.replace('\0', ""),
         content: content.replace('\0', ""),
-        metadata: json!({"task_id": task.task_id, "execution_id": execution.execution_id, "task_type": task.task_type}),
+        metadata: notification_metadata(context),
     };
     if let Err(error) = notifications.send(&notification).await {
         tracing::warn!(task_id = %task.task_id, error = &error as &dyn std::error::Error, "the owner was not notified");
     }
+}
+
+/// What a notification says of where it comes from.
+pub(crate) fn notification_metadata(context: &ExecutionContext) -> Value {
+    let (task, execution) = (&context.task, &context.execution);
+    json!({"task_id": task.task_id, "execution_id": execution.execution_id, "task_type": task.task_type})
+}
+
+/// The failure of a run that could not do without a neighbour. What the neighbour said is logged and
+/// not shown.
+pub(crate) fn neighbour(code: &'static str, error: &NeighbourError) -> ExecutorError {
+    tracing::warn!(error = error as &dyn std::error::Error, "a neighbour did not do its part");
+    failure(code, error.to_string(), error.retryable)
 }
 
 /// Takes NUL, which no text column keeps, out of every text and key.

@@ -1,13 +1,15 @@
 //! The executors against local stand-ins.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic where it stands")]
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use task_domain::decide::{self, Moment};
 use task_domain::{Actor, Handler, JsonObject, Origin, Priority, RetryPolicy, TenantId};
-use task_executors::{OutboundPolicy, builtin};
+use task_executors::{Echo, GuardedClient, Http, OutboundPolicy, Registry, SystemLookup, TypeLimits};
 use task_protocols::{ExecutionContext, ExecutorError, ExecutorRegistry, Outcome, ProgressSink};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -33,6 +35,12 @@ impl decide::IdSource for Ids {
     fn secret(&self) -> Uuid {
         Uuid::new_v4()
     }
+}
+
+/// Echo and http as in development mode.
+fn registry() -> Registry {
+    let client = GuardedClient::new(OutboundPolicy::development(), Arc::new(SystemLookup)).unwrap();
+    Registry::new(vec![Arc::new(Echo), Arc::new(Http::new(client))], &BTreeMap::new()).unwrap()
 }
 
 fn object(value: Value) -> JsonObject {
@@ -72,19 +80,19 @@ fn context(task_type: &str, config: Value, progress: Arc<Recorded>) -> Execution
 }
 
 async fn run(task_type: &str, config: Value) -> Result<Outcome, ExecutorError> {
-    let registry = builtin(OutboundPolicy::development()).unwrap();
+    let registry = registry();
     registry.find(task_type).unwrap().execute(context(task_type, config, Arc::default())).await
 }
 
 fn problems(task_type: &str, config: Value) -> Vec<String> {
-    let registry = builtin(OutboundPolicy::development()).unwrap();
+    let registry = registry();
     registry.find(task_type).unwrap().validate_config(&object(config)).into_iter().map(|p| p.field).collect()
 }
 
 #[tokio::test]
 async fn echo_reports_its_steps_and_gives_its_config_back() {
     let progress = Arc::<Recorded>::default();
-    let registry = builtin(OutboundPolicy::development()).unwrap();
+    let registry = registry();
     let config = json!({"value": "v", "steps": 4, "step_ms": 1});
     let outcome =
         registry.find("echo").unwrap().execute(context("echo", config.clone(), Arc::clone(&progress))).await.unwrap();
@@ -96,7 +104,7 @@ async fn echo_reports_its_steps_and_gives_its_config_back() {
 
 #[tokio::test]
 async fn a_cancelled_execution_stops() {
-    let registry = builtin(OutboundPolicy::development()).unwrap();
+    let registry = registry();
     let server = MockServer::start().await;
     Mock::given(method("POST"))
         .respond_with(ResponseTemplate::new(200).set_delay(std::time::Duration::from_secs(60)))
@@ -177,4 +185,32 @@ fn every_problem_of_an_http_config_is_named() {
     assert!(
         problems("http", json!({"url": "https://example.com", "headers": {"A": "b"}, "expect_status": 204})).is_empty()
     );
+}
+
+/// Echo and http with bounds of their own.
+fn limited(task_type: &str, timeout: Duration, attempts: u32) -> Registry {
+    let client = GuardedClient::new(OutboundPolicy::development(), Arc::new(SystemLookup)).unwrap();
+    let limits = BTreeMap::from([(task_type.to_owned(), TypeLimits { timeout, attempts })]);
+    Registry::new(vec![Arc::new(Echo), Arc::new(Http::new(client))], &limits).unwrap()
+}
+
+#[tokio::test]
+async fn an_execution_that_takes_too_long_is_stopped() {
+    let registry = limited("echo", Duration::from_millis(50), 1);
+    let context = context("echo", json!({"steps": 1000, "step_ms": 60_000}), Arc::default());
+    let cancelled = context.cancelled.clone();
+    let error = registry.find("echo").unwrap().execute(context).await.unwrap_err();
+    assert_eq!((error.code, error.retryable), ("timeout", true));
+    assert!(!cancelled.is_cancelled(), "the task itself was not cancelled");
+}
+
+#[tokio::test]
+async fn a_failure_that_may_pass_is_tried_again_as_often_as_configured() {
+    let server = MockServer::start().await;
+    Mock::given(method("POST")).respond_with(ResponseTemplate::new(503)).up_to_n_times(1).mount(&server).await;
+    Mock::given(method("POST")).respond_with(ResponseTemplate::new(404)).expect(1).mount(&server).await;
+    let registry = limited("http", Duration::from_secs(60), 3);
+    let http = registry.find("http").unwrap();
+    let error = http.execute(context("http", json!({"url": server.uri()}), Arc::default())).await.unwrap_err();
+    assert_eq!(error.details.unwrap()["status"], 404, "one that will not pass ends it");
 }

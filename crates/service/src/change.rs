@@ -121,7 +121,7 @@ impl Saver {
     pub(crate) fn announce(&self, task: &Task) {
         self.hints.send(Hint::TaskChanged { tenant_id: task.tenant_id.clone(), task_id: task.task_id.clone() });
         if task.status == TaskStatus::Queued {
-            self.hints.send(Hint::WorkQueued { handler: task.handler, task_type: task.task_type.clone() });
+            self.hints.send(Hint::WorkQueued { handler: task.handler, task_type: task.claimed_as().to_owned() });
         }
     }
 }

@@ -73,7 +73,7 @@ impl Job {
         stop: CancellationToken,
     ) -> End {
         let (tenant_id, task_id) = (context.task.tenant_id.clone(), context.task.task_id.clone());
-        let Some(executor) = self.parts.executors.find(&context.task.task_type) else {
+        let Some(executor) = self.parts.executors.find(context.task.claimed_as()) else {
             return End::Done(Err(failure(
                 "no_executor",
                 format!("No executor for task type `{}` in this instance", context.task.task_type),

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use task_domain::decide::{self, Change, Moment, NewTask, Rejection};
-use task_domain::{Execution, Handler, LevelLimits, Limits, SubscriptionLevel, Task, TaskId, TaskPatch, UserId, types};
+use task_domain::{
+    Execution, Handler, LevelLimits, Limits, Origin, SubscriptionLevel, Task, TaskId, TaskPatch, UserId, types,
+};
 use task_protocols::{
     ExecutionQuery, ExecutionStore, ExecutorRegistry, HistoryStore, Loaded, ProgressStore, TaskFilter, TaskPage,
 };
@@ -93,14 +95,16 @@ impl TaskService {
             let allowed = types::BUILTIN.join(", ");
             problems.push(Problem::new("task_type", format!("must be one of: {allowed}; other types need an API key")));
         }
-        if draft.handler == Some(Handler::Builtin) && !types::is_builtin(&draft.task_type) {
+        let executor = types::executor_of(draft.origin, &draft.task_type);
+        if draft.handler == Some(Handler::Builtin) && !types::is_builtin(executor) {
             problems.push(Problem::new("handler", "`builtin` needs a built-in task_type"));
         }
         if draft.handler == Some(Handler::Worker) && !caller.is_key() {
             problems.push(Problem::new("handler", "`worker` needs an API key"));
         }
-        if handler_of(draft) == Handler::Builtin {
-            problems.extend(self.config_problems(&draft.task_type, &draft.config));
+        // What seedcore's types take is between its callers and the organism.
+        if self.handler_of(draft) == Handler::Builtin && draft.origin != Origin::Seedcore {
+            problems.extend(self.config_problems(executor, &draft.config));
         }
         problems
     }
@@ -109,6 +113,15 @@ impl TaskService {
         let Some(executor) = self.executors.find(task_type) else { return Vec::new() };
         let problems = executor.validate_config(config).into_iter();
         problems.map(|p| Problem::new(format!("config.{}", p.field), p.message)).collect()
+    }
+
+    /// Who does a task: whoever the draft names, else what its type says. What is an organism's is for
+    /// outside workers where none is configured.
+    fn handler_of(&self, draft: &TaskDraft) -> Handler {
+        let executor = types::executor_of(draft.origin, &draft.task_type);
+        let ours =
+            types::is_builtin(executor) && (executor != types::ORGANISM || self.executors.find(executor).is_some());
+        draft.handler.unwrap_or(if ours { Handler::Builtin } else { Handler::Worker })
     }
 
     /// Settles whose task it is.
@@ -130,7 +143,7 @@ impl TaskService {
         };
         Ok(NewTask {
             tenant_id: caller.tenant_id.clone(),
-            handler: handler_of(&draft),
+            handler: self.handler_of(&draft),
             task_id: draft.task_id,
             user_id,
             origin: draft.origin,
@@ -195,8 +208,9 @@ impl TaskService {
             condition.check(loaded.task.version)?;
             if let Some(config) = &patch.config
                 && loaded.task.handler == Handler::Builtin
+                && loaded.task.origin != Origin::Seedcore
             {
-                let problems = self.config_problems(&loaded.task.task_type, config);
+                let problems = self.config_problems(loaded.task.claimed_as(), config);
                 if !problems.is_empty() {
                     return Err(ServiceError::Invalid(problems));
                 }
@@ -271,11 +285,6 @@ impl TaskService {
 
 fn authorise(caller: &Caller, task: &Task, action: &'static str) -> Result<(), ServiceError> {
     if caller.owns(task) { Ok(()) } else { Err(ServiceError::Forbidden { action, required_level: None }) }
-}
-
-fn handler_of(draft: &TaskDraft) -> Handler {
-    let by_type = if types::is_builtin(&draft.task_type) { Handler::Builtin } else { Handler::Worker };
-    draft.handler.unwrap_or(by_type)
 }
 
 impl ServiceError {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::change::{Change, Draft, Moment, Rejection};
 use super::run_end::count;
-use crate::{Task, TaskStatus, TriggerType};
+use crate::{Task, TaskStatus, TriggerType, types};
 
 /// The scheduled run is due: it is queued and the next run time computed, or, when the misfire
 /// rule says so, skipped to the next time in the future.
@@ -58,10 +58,10 @@ pub fn skip_due_until(
     Ok(draft.finish("skip"))
 }
 
-/// The owner is reminded, once; no run. Of a `reminder` task the run itself is the reminder.
+/// The owner is reminded, once; no run. Of a task of type `reminder` the run itself is the reminder.
 pub fn remind(task: &Task, moment: &Moment<'_>) -> Result<Change, Rejection> {
     let is_due = task.reminder_time.is_some_and(|at| at <= moment.now);
-    if !task.is_active() || !is_due || task.reminded_at.is_some() {
+    if !task.is_active() || !is_due || task.reminded_at.is_some() || task.task_type == types::REMINDER {
         return Err(Rejection::Unchanged);
     }
     let mut draft = Draft::of(task, moment);

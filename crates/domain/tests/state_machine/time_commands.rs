@@ -83,7 +83,8 @@ fn remind_tells_the_owner_of_any_task_that_is_not_done() {
             (PendingWithSchedule, To(TaskStatus::Pending)),
             (Scheduled, To(TaskStatus::Scheduled)),
             (ScheduledDue, To(TaskStatus::Scheduled)),
-            (ReminderDue, To(TaskStatus::Scheduled)),
+            // The run itself is the reminder.
+            (ReminderDue, Nothing),
             (Blocked, To(TaskStatus::Blocked)),
             (Queued, To(TaskStatus::Queued)),
             (QueuedDelayed, To(TaskStatus::Queued)),

@@ -39,52 +39,6 @@ pub struct NewsSettings {
     pub timeout: Duration,
 }
 
-impl Default for NewsSettings {
-    /// Well-known public feeds, 10 s.
-    fn default() -> Self {
-        let sources = [
-            ("bbc", "https://feeds.bbci.co.uk/news/rss.xml"),
-            ("guardian", "https://www.theguardian.com/international/rss"),
-            ("nytimes", "https://rss.nytimes.com/services/xml/rss/nyt/HomePage.xml"),
-            ("npr", "https://feeds.npr.org/1001/rss.xml"),
-            ("hackernews", "https://hnrss.org/frontpage"),
-            ("arstechnica", "https://feeds.arstechnica.com/arstechnica/index"),
-            ("theverge", "https://www.theverge.com/rss/index.xml"),
-            ("sciencedaily", "https://www.sciencedaily.com/rss/top.xml"),
-        ];
-        let categories: [(&str, &[&str]); 5] = [
-            (
-                "tech",
-                &[
-                    "https://feeds.arstechnica.com/arstechnica/index",
-                    "https://feeds.bbci.co.uk/news/technology/rss.xml",
-                ],
-            ),
-            (
-                "business",
-                &["https://feeds.bbci.co.uk/news/business/rss.xml", "https://www.theguardian.com/business/rss"],
-            ),
-            ("world", &["https://feeds.bbci.co.uk/news/world/rss.xml", "https://www.theguardian.com/world/rss"]),
-            (
-                "science",
-                &[
-                    "https://feeds.bbci.co.uk/news/science_and_environment/rss.xml",
-                    "https://www.sciencedaily.com/rss/top.xml",
-                ],
-            ),
-            ("sports", &["https://feeds.bbci.co.uk/sport/rss.xml", "https://www.theguardian.com/sport/rss"]),
-        ];
-        Self {
-            sources: sources.map(|(name, url)| (name.to_owned(), url.to_owned())).into(),
-            categories: categories
-                .map(|(name, urls)| (name.to_owned(), urls.iter().map(|url| (*url).to_owned()).collect()))
-                .into(),
-            default_category: "world".into(),
-            timeout: Duration::from_secs(10),
-        }
-    }
-}
-
 impl NewsSettings {
     /// The feeds that a config's `sources` and `categories` name, each URL once.
     fn feeds(&self, fields: &mut Fields<'_>) -> Vec<Feed> {

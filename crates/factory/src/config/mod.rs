@@ -1,5 +1,6 @@
 //! Configuration: compiled-in defaults, then a file, then the environment.
 
+mod executors;
 mod sections;
 
 use std::path::Path;
@@ -7,6 +8,7 @@ use std::path::Path;
 use config::{Config, File, FileFormat};
 use secrecy::{ExposeSecret, SecretString};
 
+pub(crate) use self::executors::WeatherSection;
 pub use self::sections::Settings;
 pub(crate) use self::sections::{DatabaseSettings, LogSettings, NeighbourSettings};
 use crate::drop_in;
@@ -28,6 +30,9 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("GATEWAY_SECRET", "auth.gateway_secret"),
     ("EXECUTOR_CONCURRENCY", "executor.concurrency"),
     ("EXECUTOR_LEASE_SECONDS", "executor.lease_seconds"),
+    ("TASK_PROCESSING_SECONDS", "executors.conversation.processing_seconds"),
+    ("ORGANISM_URL", "executors.organism.base_url"),
+    ("BACKUP_FOLDER", "executors.data_backup.folder"),
     ("NOTIFICATION_SERVICE_URL", "neighbours.notification_url"),
     ("CALENDAR_SERVICE_URL", "neighbours.calendar_url"),
     ("ACCOUNT_SERVICE_URL", "neighbours.account_url"),
@@ -101,6 +106,9 @@ impl Settings {
         }
         if !(1..=64).contains(&self.service.http_workers) {
             return wrong("service.http_workers (HTTP_WORKERS) must be from 1 to 64");
+        }
+        if let Some(problem) = self.executors.problem(&self.feeds) {
+            return wrong(&problem);
         }
         for (variable, url) in [
             ("NOTIFICATION_SERVICE_URL", &self.neighbours.notification_url),

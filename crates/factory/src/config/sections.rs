@@ -4,6 +4,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use task_domain::{Limits, SubscriptionLevel};
 
+use super::executors::{ExecutorsSettings, FeedSettings};
 use crate::drop_in::DropInSettings;
 
 /// Every setting.
@@ -15,6 +16,8 @@ pub struct Settings {
     pub nats: NatsSettings,
     pub auth: AuthSettings,
     pub executor: ExecutorSettings,
+    pub executors: ExecutorsSettings,
+    pub feeds: FeedSettings,
     pub outbound: OutboundSettings,
     pub neighbours: NeighbourSettings,
     pub consul: ConsulSettings,

@@ -60,3 +60,21 @@ fn the_urls_of_neighbours_are_checked_at_start() {
         assert!(error.contains("ACCOUNT_SERVICE_URL"), "{error}");
     }
 }
+
+#[test]
+fn the_settings_of_every_type_are_checked_at_start() {
+    let settings =
+        load(true, &[("TASK_PROCESSING_SECONDS", "0.5"), ("ORGANISM_URL", "http://organism:8000/run")]).unwrap();
+    assert_eq!(settings.executors.conversation.processing_seconds, 0.5);
+    assert_eq!(settings.executors.organism.base_url, "http://organism:8000/run");
+    for (variable, wrong) in [("TASK_PROCESSING_SECONDS", "-1"), ("ORGANISM_URL", "organism")] {
+        let error = load(true, &[(variable, wrong)]).unwrap_err().to_string();
+        assert!(error.contains(variable), "{error}");
+    }
+    let bounds = settings.executors.bounds().map(|(name, ..)| name);
+    assert_eq!(std::collections::BTreeSet::from(bounds), task_domain::types::BUILTIN.iter().copied().collect());
+    let feeds = settings.feeds;
+    for url in feeds.sources.values().chain(feeds.categories.values().flatten()) {
+        assert!(url.starts_with("https://"), "{url} cannot be called by default");
+    }
+}

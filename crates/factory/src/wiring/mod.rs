@@ -5,6 +5,7 @@
 mod auth;
 mod bus;
 pub(crate) mod engine;
+mod executors;
 mod loops;
 mod neighbours;
 mod outbound;

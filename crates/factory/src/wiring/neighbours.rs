@@ -13,9 +13,7 @@ use crate::error::StartError;
 #[derive(Clone)]
 pub(crate) struct Neighbours {
     pub(crate) notifications: Arc<dyn NotificationClient>,
-    #[allow(dead_code, reason = "for the executors that speak to it")]
     pub(crate) calendar: Arc<dyn CalendarClient>,
-    #[allow(dead_code, reason = "for levels and profiles")]
     pub(crate) accounts: Arc<dyn AccountClient>,
 }
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use task_executors::builtin;
 use task_protocols::background::Background;
 use task_server::{ApiState, EventFeed, Metrics, ServiceInfo};
 use task_service::{
@@ -14,7 +13,7 @@ use tokio::sync::Semaphore;
 
 use super::engine::Stores;
 use super::neighbours::Neighbours;
-use super::{Bus, auth, loops, outbound};
+use super::{Bus, auth, executors, loops};
 use crate::config::Settings;
 use crate::error::StartError;
 
@@ -35,7 +34,7 @@ pub(crate) async fn wire(
     let hints = Arc::clone(&bus.hints);
     let saver = Saver::new(Arc::clone(&stores.tasks), Arc::clone(&hints));
     let limits = LimitsPolicy { limits: settings.limits.levels.clone(), default_level: settings.limits.default_level };
-    let executors = Arc::new(builtin(outbound::policy(settings)?).map_err(|e| StartError::Internal(e.to_string()))?);
+    let executors = Arc::new(executors::registry(settings, stores, &neighbours)?);
     let tasks = Arc::new(TaskService::new(TaskServiceParts {
         saver: saver.clone(),
         executions: Arc::clone(&stores.executions),

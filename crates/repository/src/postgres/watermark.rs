@@ -96,7 +96,7 @@ impl Watermark {
         }
         let mut last: HashMap<Lane, i64> = HashMap::new();
         for task in tasks {
-            let turn = last.entry((task.task_type.clone(), task.priority.number())).or_insert(i64::MIN);
+            let turn = last.entry((task.claimed_as().to_owned(), task.priority.number())).or_insert(i64::MIN);
             *turn = turn_of(task).unwrap_or(i64::MIN).max(*turn);
         }
         let mut marks = self.lock();
@@ -129,7 +129,7 @@ impl Watermark {
                 .as_ref()
                 .is_some_and(|e| e.status == ExecutionStatus::Queued && e.run_at <= task.updated_at);
         if let (true, Some(turn)) = (claimable, turn_of(task)) {
-            self.lower(task.handler, task.tenant_id.as_str(), &task.task_type, task.priority.number(), turn);
+            self.lower(task.handler, task.tenant_id.as_str(), task.claimed_as(), task.priority.number(), turn);
         }
     }
 

@@ -18,6 +18,7 @@ pub(crate) struct StateRow {
     pub(crate) id: i64,
     pub(crate) user_id: Option<String>,
     pub(crate) handler: Word<Handler>,
+    /// What claims ask for: [`Task::claimed_as`].
     pub(crate) task_type: String,
     pub(crate) priority: i16,
     pub(crate) status: Word<TaskStatus>,
@@ -73,7 +74,7 @@ impl From<&Task> for StateRow {
             id: task.id,
             user_id: task.user_id.as_ref().map(|id| id.as_str().to_owned()),
             handler: Word(task.handler),
-            task_type: task.task_type.clone(),
+            task_type: task.claimed_as().to_owned(),
             priority: task.priority.number(),
             status: Word(task.status),
             return_to: task.return_to.map(Word),
