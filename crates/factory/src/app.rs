@@ -48,7 +48,7 @@ impl Application {
         let (work, relay) = (Background::new(Handle::current()), Background::new(Handle::current()));
         let stores = engine::open(&settings.database, migrate).await?;
         let bus = wiring::connect_bus(&settings, &instance_id, &relay).await?;
-        let state = wiring::wire(&settings, &stores, &bus, instance_id, &work).await?;
+        let state = wiring::wire(&settings, &stores, &bus, instance_id, &work, &relay).await?;
         let relay_loop =
             Arc::new(Relay::new(Arc::clone(&stores.outbox), bus.events, bus.hints, RelayConfig::default()));
         relay.supervise("relay", move |stop| {

@@ -123,6 +123,10 @@ pub trait ExecutionStore: Send + Sync {
     async fn list_executions(&self, query: &ExecutionQuery) -> StoreResult<Vec<Execution>>;
 }
 
+/// A reminder that was missed for longer is not given any more. It bounds what each look reads: tasks
+/// that were done before their reminder came stay in its index.
+pub const REMINDED_LATE: Duration = Duration::days(7);
+
 /// What the store's clock has made due. Each method reads at most `limit` rows, oldest first; the
 /// decision is saved by [`crate::TaskStore::save`], whose guard re-checks it. `last_result` is left out.
 #[cfg_attr(feature = "mock", mockall::automock)]
@@ -136,6 +140,10 @@ pub trait TimedStore: Send + Sync {
 
     /// Tasks whose run has passed its `timeout_at`.
     async fn past_deadline(&self, limit: i64) -> StoreResult<Vec<Loaded>>;
+
+    /// Tasks that are neither done nor of type `reminder`, whose `reminder_time` came within the last
+    /// [`REMINDED_LATE`] and whose owner was not reminded.
+    async fn due_reminders(&self, limit: i64) -> StoreResult<Vec<Loaded>>;
 
     /// Makes queued executions claimable whose `run_at` has come (a backoff or a delay is over);
     /// how many.

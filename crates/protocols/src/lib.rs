@@ -29,7 +29,7 @@ pub use bus::{BusError, EventBus};
 pub use clock::Clock;
 pub use conversations::ConversationStore;
 pub use executions::{
-    ClaimRequest, ClaimTaskRequest, ClaimedTask, ExecutionQuery, ExecutionStore, Heartbeat, TimedStore,
+    ClaimRequest, ClaimTaskRequest, ClaimedTask, ExecutionQuery, ExecutionStore, Heartbeat, REMINDED_LATE, TimedStore,
 };
 pub use executors::{
     ConfigProblem, ExecutionContext, ExecutorError, ExecutorRegistry, Outcome, ProgressSink, TaskExecutor,

@@ -7,7 +7,7 @@ use task_domain::{Actor, Task, TaskId, TaskStatus, TenantId};
 use task_protocols::{Hint, HintBus, Loaded, SaveOutcome, TaskStore};
 
 use crate::tasks_create::Created;
-use crate::{RandomIds, ServiceError};
+use crate::{Notices, RandomIds, ServiceError};
 
 /// How often a command is decided anew when others change the task at the same time.
 const TRIES: usize = 16;
@@ -17,11 +17,17 @@ const TRIES: usize = 16;
 pub struct Saver {
     tasks: Arc<dyn TaskStore>,
     hints: Arc<dyn HintBus>,
+    notices: Option<Notices>,
 }
 
 impl Saver {
     pub fn new(tasks: Arc<dyn TaskStore>, hints: Arc<dyn HintBus>) -> Self {
-        Self { tasks, hints }
+        Self { tasks, hints, notices: None }
+    }
+
+    /// Neighbours are told of what is saved from here on.
+    pub fn with_notices(self, notices: Notices) -> Self {
+        Self { notices: Some(notices), ..self }
     }
 
     pub(crate) fn store(&self) -> &dyn TaskStore {
@@ -108,6 +114,9 @@ impl Saver {
         match outcome {
             SaveOutcome::Saved { id } => {
                 self.announce(&change.task);
+                if let Some(notices) = &self.notices {
+                    notices.of(change);
+                }
                 Ok(Some(Task { id, ..change.task.clone() }))
             }
             // Only a create has a key, and it looks at repeats itself.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use task_domain::{Handler, types};
 use task_protocols::background::Background;
-use task_protocols::{ClaimRequest, ExecutorRegistry, Hint, HintBus, NotificationClient};
+use task_protocols::{ClaimRequest, ExecutorRegistry, Hint, HintBus};
 use tokio::sync::{Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 
@@ -41,7 +41,6 @@ pub struct ExecutorPool {
 pub struct PoolParts {
     pub workers: WorkerService,
     pub executors: Arc<dyn ExecutorRegistry>,
-    pub notifications: Arc<dyn NotificationClient>,
     pub hints: Arc<dyn HintBus>,
 }
 

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::FutureExt;
-use serde_json::json;
 use task_domain::decide::{Failure, Report};
 use task_domain::{JsonObject, LeaseToken, MAX_JSON_DEPTH, Task, TaskId, TenantId, is_within_depth};
-use task_protocols::{ExecutionContext, ExecutorError, Hint, Notification, Outcome, ProgressSink};
+use task_protocols::{ExecutionContext, ExecutorError, Hint, Outcome, ProgressSink};
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -55,12 +54,8 @@ impl Job {
         });
         let context = ExecutionContext { task, execution, progress, cancelled: cancelled.clone() };
         let end = storable(self.watch(context, token, &cancelled, stop).await);
-        match self.report(&tenant_id, &task_id, token, end).await {
-            Ok(Some(ended)) => self.notify(ended).await,
-            Ok(None) => {}
-            Err(error) => {
-                tracing::warn!(parent: &span, error = &error as &dyn std::error::Error, "the outcome was not accepted")
-            }
+        if let Err(error) = self.report(&tenant_id, &task_id, token, end).await {
+            tracing::warn!(parent: &span, error = &error as &dyn std::error::Error, "the outcome was not accepted");
         }
     }
 
@@ -189,24 +184,6 @@ impl Job {
             }
         };
         reported.map(Some)
-    }
-
-    /// Tells the owner how a run ended. Best effort: it never changes the run's outcome.
-    async fn notify(&self, ended: CompletedExecution) {
-        let CompletedExecution { execution, task } = ended;
-        // Released, or to be tried again: the run goes on.
-        let goes_on = task.current.is_some_and(|current| current.run_id == execution.run_id);
-        let Some(recipient_id) = task.user_id.filter(|_| !goes_on) else { return };
-        let notification = Notification {
-            recipient_id,
-            notification_type: "in_app".into(),
-            subject: format!("Task {}: {}", execution.status, task.name),
-            content: execution.error_message.unwrap_or_else(|| format!("{} was run", task.name)),
-            metadata: json!({"task_id": task.task_id, "execution_id": execution.execution_id, "task_type": task.task_type}),
-        };
-        if let Err(error) = self.parts.notifications.send(&notification).await {
-            tracing::warn!(task_id = %task.task_id, error = &error as &dyn std::error::Error, "the owner was not notified");
-        }
     }
 }
 

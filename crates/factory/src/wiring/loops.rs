@@ -6,7 +6,7 @@ use std::time::Duration;
 use task_protocols::background::Background;
 use task_protocols::{HintBus, OutboxStore};
 use task_server::EventFeed;
-use task_service::{ExecutorPool, Reaper, Scheduler, ServiceError};
+use task_service::{ExecutorPool, Notifier, Reaper, Reminders, Scheduler, ServiceError};
 use tokio_util::sync::CancellationToken;
 
 /// Rows of each kind that one tick handles: bounds what a clock jump re-issues (200 a second).
@@ -41,6 +41,26 @@ pub(crate) fn start_reaper(background: &Background, reaper: Reaper) {
                 log("reaper", reaper.tick(BATCH).await.map(drop));
             }
         }
+    });
+}
+
+pub(crate) fn start_reminders(background: &Background, reminders: Reminders) {
+    let reminders = Arc::new(reminders);
+    background.supervise("reminders", move |stop| {
+        let reminders = Arc::clone(&reminders);
+        async move {
+            while pause(&stop, TICK).await {
+                log("reminders", reminders.tick(BATCH).await.map(drop));
+            }
+        }
+    });
+}
+
+pub(crate) fn start_notifier(background: &Background, notifier: Notifier) {
+    let notifier = Arc::new(notifier);
+    background.supervise("notifier", move |stop| {
+        let notifier = Arc::clone(&notifier);
+        async move { notifier.run(stop).await }
     });
 }
 

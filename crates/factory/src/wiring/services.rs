@@ -6,8 +6,8 @@ use std::time::Duration;
 use task_protocols::background::Background;
 use task_server::{ApiState, EventFeed, Metrics, ServiceInfo};
 use task_service::{
-    ConversationService, ExecutorPool, FactService, LimitsPolicy, PoolConfig, PoolParts, Reaper, Saver, Scheduler,
-    TaskService, TaskServiceParts, WorkerService,
+    ConversationService, ExecutorPool, FactService, LimitsPolicy, Notifier, PoolConfig, PoolParts, Reaper, Reminders,
+    Saver, Scheduler, TaskService, TaskServiceParts, WorkerService,
 };
 use tokio::sync::Semaphore;
 
@@ -22,17 +22,19 @@ const DRAIN: Duration = Duration::from_secs(3);
 /// Event streams that one instance serves.
 const MAX_STREAMS: usize = 10_000;
 
-/// Makes the services, starts the loops in `work`, and hands over what the API needs.
+/// Makes the services, starts the loops in `work` (those that must outlive it in `last`), and hands over what the API needs.
 pub(crate) async fn wire(
     settings: &Settings,
     stores: &Stores,
     bus: &Bus,
     instance_id: String,
     work: &Background,
+    last: &Background,
 ) -> Result<ApiState, StartError> {
     let neighbours = Neighbours::of(&settings.neighbours)?;
     let hints = Arc::clone(&bus.hints);
-    let saver = Saver::new(Arc::clone(&stores.tasks), Arc::clone(&hints));
+    let (notifier, notices) = Notifier::new(neighbours.notifications.clone(), neighbours.calendar.clone());
+    let saver = Saver::new(Arc::clone(&stores.tasks), Arc::clone(&hints)).with_notices(notices);
     let limits = LimitsPolicy { limits: settings.limits.levels.clone(), default_level: settings.limits.default_level };
     let executors = Arc::new(executors::registry(settings, stores, &neighbours)?);
     let tasks = Arc::new(TaskService::new(TaskServiceParts {
@@ -53,9 +55,12 @@ pub(crate) async fn wire(
         poll: Duration::from_secs(1),
         drain: DRAIN,
     };
-    let parts = PoolParts { workers, executors, notifications: neighbours.notifications, hints: Arc::clone(&hints) };
+    let parts = PoolParts { workers, executors, hints: Arc::clone(&hints) };
     loops::start_scheduler(work, Scheduler::new(saver.clone(), Arc::clone(&stores.timed), limits));
+    let reminders = Reminders::new(saver.clone(), Arc::clone(&stores.timed), neighbours.notifications);
+    loops::start_reminders(work, reminders);
     loops::start_reaper(work, Reaper::new(saver, Arc::clone(&stores.timed)));
+    loops::start_notifier(last, notifier);
     loops::start_pool(work, ExecutorPool::new(parts, work.clone(), pool));
     loops::start_event_sweep(
         work,

@@ -6,6 +6,7 @@ mod conversations;
 mod coverage;
 mod events;
 mod execute;
+mod executors;
 mod facts;
 mod input;
 mod owner;

@@ -1,5 +1,6 @@
 //! Boots the real thing on a free port, and speaks to it.
 
+use std::path::Path;
 use std::time::Duration;
 
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
@@ -22,6 +23,35 @@ macro_rules! on_both_engines {
     };
 }
 pub(crate) use on_both_engines;
+
+/// The engine that a test boots.
+pub(crate) enum Boot {
+    Sqlite,
+    Postgres,
+}
+
+impl Boot {
+    /// In development mode, with a configuration file of this content.
+    pub(crate) async fn with(self, toml: &str) -> TestApp {
+        let file = std::env::temp_dir().join(format!("task-settings-{}.toml", uuid::Uuid::now_v7()));
+        std::fs::write(&file, toml).unwrap();
+        let app = match self {
+            Self::Sqlite => {
+                let database = task_testkit::sqlite::temp_database();
+                let url = format!("sqlite://{}", database.path().display());
+                let settings = settings_with(Some(&file), &[("DATABASE_URL", &url)], true);
+                TestApp::start(settings, Database::Sqlite(database)).await
+            }
+            Self::Postgres => {
+                let database = TestApp::postgres_database().await;
+                let settings = settings_with(Some(&file), &[("DATABASE_URL", database.url())], true);
+                TestApp::start(settings, Database::Postgres(database)).await
+            }
+        };
+        std::fs::remove_file(&file).unwrap();
+        app
+    }
+}
 
 /// Keeps the database of a test.
 enum Database {
@@ -58,12 +88,16 @@ impl TestApp {
         Self::sqlite_with(&[]).await
     }
 
-    pub(crate) async fn postgres() -> Self {
-        let database = TestDatabase::create(env!("CARGO_PKG_NAME"), |url| async move {
+    async fn postgres_database() -> TestDatabase {
+        TestDatabase::create(env!("CARGO_PKG_NAME"), |url| async move {
             let settings = settings(&[("DATABASE_URL", &url)], true);
             Application::build(settings, true).await.expect("migrates").stop().await;
         })
-        .await;
+        .await
+    }
+
+    pub(crate) async fn postgres() -> Self {
+        let database = Self::postgres_database().await;
         let url = database.url().to_owned();
         Self::start(settings(&[("DATABASE_URL", &url)], true), Database::Postgres(database)).await
     }
@@ -128,10 +162,14 @@ impl TestApp {
 }
 
 fn settings(environment: &[(&str, &str)], development: bool) -> Settings {
+    settings_with(None, environment, development)
+}
+
+fn settings_with(file: Option<&Path>, environment: &[(&str, &str)], development: bool) -> Settings {
     let mut all = vec![("SERVICE_PORT", "0"), ("LOG_LEVEL", "warn")];
     all.extend_from_slice(&task_testkit::ports::NO_DROP_INS);
     all.extend_from_slice(environment);
-    Settings::from_environment(None, development, |name| {
+    Settings::from_environment(file, development, |name| {
         all.iter().rev().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned())
     })
     .expect("settings")

@@ -2,12 +2,13 @@
 //! `clock_timestamp()`, which every save's guard asks again, cannot.
 
 use async_trait::async_trait;
-use diesel::dsl::{auto_type, now};
+use diesel::data_types::PgInterval;
+use diesel::dsl::{auto_type, now, sql};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, SmallInt, Text};
+use diesel::sql_types::{BigInt, Bool, Interval, SmallInt, Text};
 use diesel_async::RunQueryDsl;
 use task_domain::{Handler, TaskStatus};
-use task_protocols::{Loaded, StoreResult, TimedStore};
+use task_protocols::{Loaded, REMINDED_LATE, StoreResult, TimedStore};
 
 use super::clock::clock_timestamp;
 use super::schema::{task_states, user_tasks};
@@ -48,6 +49,19 @@ impl TimedStore for PostgresEngine {
         all(query.select(columns()).load(&mut connection).await)
     }
 
+    async fn due_reminders(&self, limit: i64) -> StoreResult<Vec<Loaded>> {
+        // Literals, so that the partial index is used.
+        let query = live_tasks()
+            .filter(user_tasks::reminder_time.le(now).and(user_tasks::reminded_at.is_null()))
+            .filter(sql::<Bool>("user_tasks.reminder_time > now() - ").bind::<Interval, _>(late()))
+            .filter(sql::<Bool>("user_tasks.task_type <> 'reminder'"))
+            .filter(task_states::is_active)
+            .order(user_tasks::reminder_time)
+            .limit(limit);
+        let mut connection = self.pools.main().await?;
+        all(query.select(columns()).load(&mut connection).await)
+    }
+
     async fn release_delayed(&self, limit: i64) -> StoreResult<u64> {
         let mut connection = self.pools.main().await?;
         let released: Vec<(String, Word<Handler>, String, i16, i64)> = Sql(include_str!("sql/release_delayed.sql"))
@@ -61,6 +75,10 @@ impl TimedStore for PostgresEngine {
         }
         Ok(u64::try_from(released.len()).unwrap_or(u64::MAX))
     }
+}
+
+fn late() -> PgInterval {
+    PgInterval::from_microseconds(REMINDED_LATE.num_microseconds().unwrap_or(i64::MAX))
 }
 
 /// A task, its state and the clock; what time does needs no result of an earlier run.

@@ -1,11 +1,13 @@
 //! What the clock has made due.
 
 use async_trait::async_trait;
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use task_domain::{Task, TaskStatus};
-use task_protocols::{Loaded, StoreResult, TimedStore};
+use task_protocols::{Loaded, REMINDED_LATE, StoreResult, TimedStore};
 
-use super::schema::task_states;
+use super::schema::{task_states, user_tasks};
 use super::{SqliteEngine, tasks};
 use crate::columns::{Stamp, Word};
 
@@ -60,6 +62,25 @@ impl TimedStore for SqliteEngine {
                 .order(task_states::timeout_at)
                 .limit(limit)
                 .select((task_states::tenant_id, task_states::id))
+                .load(conn)
+        })
+        .await
+    }
+
+    async fn due_reminders(&self, limit: i64) -> StoreResult<Vec<Loaded>> {
+        self.due_by(move |conn, now| {
+            let state_of_task =
+                task_states::tenant_id.eq(user_tasks::tenant_id).and(task_states::id.eq(user_tasks::id));
+            user_tasks::table
+                .inner_join(task_states::table.on(state_of_task))
+                .filter(user_tasks::reminder_time.le(now).and(user_tasks::reminded_at.is_null()))
+                .filter(user_tasks::reminder_time.gt(Stamp(now.0 - REMINDED_LATE)))
+                // A literal, so that the partial index is used.
+                .filter(user_tasks::deleted_at.is_null().and(sql::<Bool>("user_tasks.task_type <> 'reminder'")))
+                .filter(task_states::is_active)
+                .order(user_tasks::reminder_time)
+                .limit(limit)
+                .select((user_tasks::tenant_id, user_tasks::id))
                 .load(conn)
         })
         .await

@@ -169,6 +169,7 @@ contract! {
         due_tasks_are_the_scheduled_ones_whose_time_has_come
         expired_leases_are_those_that_ran_out_paused_tasks_included
         runs_past_their_deadline_are_found_queued_running_and_paused
+        reminders_are_those_of_tasks_that_are_not_done_each_once
         nothing_is_due_in_an_empty_store;
     tenants:
         tasks_of_another_tenant_are_neither_found_nor_listed

@@ -99,9 +99,43 @@ pub(crate) async fn runs_past_their_deadline_are_found_queued_running_and_paused
     assert!(stores.timed.past_deadline(10).await.unwrap().is_empty());
 }
 
+pub(crate) async fn reminders_are_those_of_tasks_that_are_not_done_each_once(stores: Stores) {
+    let now = stores.now().await;
+    let create = |seconds: i64, task_type: &str| {
+        let new = NewTask {
+            tenant_id: tenant(&format!("t{}", seconds.rem_euclid(3))),
+            task_type: task_type.into(),
+            reminder_time: Some(now + secs(seconds)),
+            ..new_task()
+        };
+        let stores = stores.clone();
+        async move { stores.create(new).await }
+    };
+    let late = create(-100, "echo").await;
+    let latest = create(-6 * 86_400, "echo").await;
+    create(-8 * 86_400, "echo").await;
+    create(3600, "echo").await;
+    create(-100, "reminder").await;
+    let cancelled = create(-100, "echo").await;
+    stores.apply(&cancelled, |task, moment| decide::cancel(task, None, moment)).await;
+    let deleted = create(-100, "echo").await;
+    stores.apply(&deleted, decide::delete).await;
+    stores.create(new_task()).await;
+    let due = stores.timed.due_reminders(10).await.unwrap();
+    assert_eq!(ids(&due), [latest.id, late.id], "of all tenants, oldest first");
+    assert_eq!(ids(&stores.timed.due_reminders(1).await.unwrap()), [latest.id]);
+    assert_eq!(due[0].task, stores.load(&latest).await, "complete, as find reads it");
+    let reminded = stores.apply(&latest, decide::remind).await;
+    assert_eq!(ids(&stores.timed.due_reminders(10).await.unwrap()), [late.id]);
+    let again = TaskPatch { reminder_time: Some(Some(now - secs(5))), ..TaskPatch::default() };
+    stores.apply(&reminded, |task, moment| decide::update(task, &again, moment)).await;
+    assert_eq!(ids(&stores.timed.due_reminders(10).await.unwrap()), [late.id, latest.id], "a new time counts anew");
+}
+
 pub(crate) async fn nothing_is_due_in_an_empty_store(stores: Stores) {
     assert!(stores.timed.due_tasks(10).await.unwrap().is_empty());
     assert!(stores.timed.expired_leases(10).await.unwrap().is_empty());
     assert!(stores.timed.past_deadline(10).await.unwrap().is_empty());
+    assert!(stores.timed.due_reminders(10).await.unwrap().is_empty());
     assert_eq!(stores.timed.release_delayed(10).await.unwrap(), 0);
 }

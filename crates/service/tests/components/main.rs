@@ -5,6 +5,7 @@ mod conversations;
 mod creates;
 mod execute;
 mod facts;
+mod notices;
 mod scheduler;
 mod support;
 mod tasks;

@@ -121,10 +121,15 @@ pub(crate) fn saver(store: MockTaskStore, hints: MockHintBus) -> Saver {
 
 /// A task service over a mock store.
 pub(crate) fn service(store: MockTaskStore, executions: MockExecutionStore) -> TaskService {
+    service_of(saver(store, silent_hints()), executions)
+}
+
+/// The same over a saver.
+pub(crate) fn service_of(saver: Saver, executions: MockExecutionStore) -> TaskService {
     let mut executors = MockExecutorRegistry::new();
     executors.expect_find().returning(|_| None);
     TaskService::new(TaskServiceParts {
-        saver: saver(store, silent_hints()),
+        saver,
         executions: Arc::new(executions),
         executors: Arc::new(executors),
         limits: policy(SubscriptionLevel::Basic),

@@ -1,0 +1,4 @@
+-- Whose reminder has come: a task of type reminder runs instead.
+DROP INDEX user_tasks_reminder;
+CREATE INDEX user_tasks_reminder ON user_tasks (reminder_time)
+    WHERE reminder_time IS NOT NULL AND reminded_at IS NULL AND deleted_at IS NULL AND task_type <> 'reminder';
