@@ -13,6 +13,8 @@ on_both_engines!(malformed_bodies_change_nothing, malformed_headers_paths_and_qu
 /// The values of path parameters: things of `ann` that exist.
 struct World {
     task_id: String,
+    conversation_id: String,
+    fact_id: String,
     /// Everything that a bad request must not change, as the API shows it.
     before: Value,
 }
@@ -20,7 +22,16 @@ struct World {
 impl World {
     async fn new(app: &TestApp) -> Self {
         let task_id = app.create(echo()).await;
-        Self { before: shown(app, &task_id).await, task_id }
+        let conversations = app.call("POST /api/v1/tasks/{task_id}/conversations", &[&task_id]).user("ann");
+        let conversation = conversations.json(json!({"content": "Text"})).send().await.expect(201);
+        let fact =
+            app.call("POST /api/v1/facts", &[]).user("ann").json(json!({"text": "Text"})).send().await.expect(201);
+        Self {
+            before: shown(app, &task_id).await,
+            task_id,
+            conversation_id: conversation["id"].to_string(),
+            fact_id: fact["id"].as_str().unwrap().to_owned(),
+        }
     }
 
     fn call(&self, app: &TestApp, example: &Example) -> Call {
@@ -33,6 +44,8 @@ impl World {
     fn parameter(&self, name: &str) -> &str {
         match name {
             "{task_id}" => &self.task_id,
+            "{conversation_id}" => &self.conversation_id,
+            "{fact_id}" => &self.fact_id,
             other => panic!("no value for {other}: give it one here"),
         }
     }
@@ -46,7 +59,10 @@ impl World {
 async fn shown(app: &TestApp, task_id: &str) -> Value {
     let tasks = app.call("GET /api/v1/tasks", &[]).key().query(&[("limit", "100")]).send().await.expect(200);
     let history = app.call("GET /api/v1/tasks/{task_id}/history", &[task_id]).key().send().await.expect(200);
-    json!({"tasks": tasks, "history": history})
+    let conversations =
+        app.call("GET /api/v1/tasks/{task_id}/conversations", &[task_id]).key().send().await.expect(200);
+    let facts = app.call("GET /api/v1/facts", &[]).key().send().await.expect(200);
+    json!({"tasks": tasks, "history": history, "conversations": conversations, "facts": facts})
 }
 
 /// A refusal as documented: 4xx, with a code and a request id. Returns the places that it names.
