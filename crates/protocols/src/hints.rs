@@ -13,6 +13,8 @@ pub enum Hint {
     WorkQueued { handler: Handler, task_type: String },
     /// A committed change moved this task; its events are in the outbox.
     TaskChanged { tenant_id: TenantId, task_id: TaskId },
+    /// Progress entries of this task were committed.
+    ProgressAppended { tenant_id: TenantId, task_id: TaskId },
     /// The relay published events.
     EventsPublished,
 }

@@ -22,6 +22,7 @@ mod retention;
 mod store_error;
 mod tasks;
 mod templates;
+mod track;
 
 pub use analytics::{AnalyticsStore, Figures, HourOfExecutions};
 pub use api_keys::{ApiKey, ApiKeyStore};
@@ -42,11 +43,12 @@ pub use neighbours::{
     AccountClient, AccountProfile, CalendarClient, CalendarEvent, NeighbourError, Notification, NotificationClient,
 };
 pub use outbox::{EventFilter, OutboxEvent, OutboxStore, RelayLock};
-pub use progress::{ProgressAppended, ProgressEntry, ProgressStore};
+pub use progress::{MAX_PROGRESS_ENTRIES, ProgressAppended, ProgressEntry, ProgressStore};
 pub use retention::{RetentionStore, Swept};
 pub use store_error::{StoreError, StoreResult};
 pub use tasks::{Loaded, SaveOutcome, TaskCursor, TaskFilter, TaskPage, TaskSort, TaskStore};
 pub use templates::TemplateStore;
+pub use track::{StatusChange, TaskKey, TrackFrom, TrackHead, TrackPage, TrackPosition, TrackStore};
 
 #[cfg(feature = "mock")]
 pub use {
@@ -67,4 +69,5 @@ pub use {
     retention::MockRetentionStore,
     tasks::MockTaskStore,
     templates::MockTemplateStore,
+    track::MockTrackStore,
 };

@@ -7,6 +7,9 @@ use uuid::Uuid;
 
 use crate::{Heartbeat, StoreResult};
 
+/// Progress entries that are kept of a task, where nothing else is configured.
+pub const MAX_PROGRESS_ENTRIES: i64 = 10_000;
+
 /// One stored entry.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProgressEntry {
@@ -31,7 +34,8 @@ pub struct ProgressAppended {
 #[async_trait]
 pub trait ProgressStore: Send + Sync {
     /// Appends entries in order and extends the lease by its current length. `None` (and nothing
-    /// stored) unless `token` is current and has not run out, by the store's clock.
+    /// stored) unless `token` is current and has not run out, by the store's clock. MUST trim the
+    /// oldest entries past the configured number ([`MAX_PROGRESS_ENTRIES`]); the numbering goes on.
     async fn append(
         &self,
         tenant_id: &TenantId,

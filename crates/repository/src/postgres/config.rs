@@ -27,6 +27,8 @@ pub struct PostgresConfig {
     pub statement_timeout: Duration,
     pub lock_timeout: Duration,
     pub idle_in_transaction_timeout: Duration,
+    /// Progress entries kept of a task; past it the oldest go. At least 1.
+    pub max_progress_entries: i64,
 }
 
 impl PostgresConfig {
@@ -41,6 +43,7 @@ impl PostgresConfig {
             statement_timeout: Duration::from_secs(5),
             lock_timeout: Duration::from_secs(2),
             idle_in_transaction_timeout: Duration::from_secs(10),
+            max_progress_entries: task_protocols::MAX_PROGRESS_ENTRIES,
         }
     }
 }

@@ -33,6 +33,7 @@ mod statement;
 mod tasks;
 mod templates;
 mod timed;
+mod track;
 mod usage;
 mod watermark;
 
@@ -50,6 +51,7 @@ pub struct PostgresEngine {
     pools: Pools,
     clock: DatabaseClock,
     watermark: Watermark,
+    max_progress_entries: i64,
 }
 
 impl PostgresEngine {
@@ -58,6 +60,7 @@ impl PostgresEngine {
     /// whichever runtime uses them.
     pub fn connect(config: PostgresConfig, runtime: Handle) -> Result<Self, ConnectError> {
         Ok(Self {
+            max_progress_entries: config.max_progress_entries.max(1),
             pools: Pools::new(config, runtime)?,
             clock: DatabaseClock::default(),
             watermark: Watermark::default(),

@@ -29,6 +29,7 @@ impl ProgressStore for PostgresEngine {
             .bind::<Text, _>(task_id.as_str())
             .bind::<SqlUuid, _>(token.as_uuid())
             .bind::<Jsonb, _>(Json(entries))
+            .bind::<BigInt, _>(self.max_progress_entries)
             .reading::<(BigInt, Timestamptz, Timestamptz)>()
             .get_result(&mut connection)
             .await

@@ -50,7 +50,7 @@ impl Document {
             state: StateRow::from(task),
             task: (is_new(change) || change.definition_changed).then(|| TaskRow::from(task)),
             finished: finished.map(|execution| ExecutionRow::new(task.id, execution)),
-            history: HistoryRow::new(task.id, &change.history),
+            history: HistoryRow::new(task.id, change, 0),
             events: change.events.iter().map(OutboxRow::from).collect(),
         }
     }

@@ -127,6 +127,8 @@ diesel::table! {
         reason -> Nullable<Text>,
         execution_id -> Nullable<Uuid>,
         occurred_at -> Timestamptz,
+        ended -> Nullable<Text>,
+        progress_seq -> BigInt,
     }
 }
 

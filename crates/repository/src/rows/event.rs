@@ -2,8 +2,12 @@
 
 use diesel::prelude::*;
 use serde::Serialize;
-use task_domain::{Event, EventType, HistoryEntry, JsonObject, Origin, TaskId, TaskStatus, TenantId, UserId};
-use task_protocols::{HistoryRecord, OutboxEvent};
+use serde_json::Value;
+use task_domain::decide::Change;
+use task_domain::{
+    Event, EventType, ExecutionStatus, HistoryEntry, JsonObject, Origin, TaskId, TaskStatus, TenantId, UserId,
+};
+use task_protocols::{HistoryRecord, OutboxEvent, StatusChange};
 
 use crate::columns::{Id, Json, Stamp, Word};
 use crate::sqlite::schema::{outbox_events, task_history};
@@ -22,10 +26,15 @@ pub(crate) struct HistoryRow {
     pub(crate) reason: Option<String>,
     pub(crate) execution_id: Option<Id>,
     pub(crate) occurred_at: Stamp,
+    /// How the attempt ended that this command ended.
+    pub(crate) ended: Option<Word<ExecutionStatus>>,
+    /// Progress entries of the task before this command.
+    pub(crate) progress_seq: i64,
 }
 
 impl HistoryRow {
-    pub(crate) fn new(task: i64, entry: &HistoryEntry) -> Self {
+    pub(crate) fn new(task: i64, change: &Change, progress_seq: i64) -> Self {
+        let entry = &change.history;
         Self {
             tenant_id: entry.tenant_id.as_str().to_owned(),
             task_id: task,
@@ -36,6 +45,8 @@ impl HistoryRow {
             reason: entry.reason.clone(),
             execution_id: entry.execution_id.map(Id),
             occurred_at: Stamp(entry.occurred_at),
+            ended: change.finished.as_ref().map(|execution| Word(execution.status)),
+            progress_seq,
         }
     }
 }
@@ -53,9 +64,42 @@ pub(crate) struct HistoryRecordRow {
     reason: Option<String>,
     execution_id: Option<Id>,
     occurred_at: Stamp,
+    ended: Option<Word<ExecutionStatus>>,
+    progress_seq: i64,
 }
 
+/// What an ended attempt left: id, result, error message and details.
+pub(crate) type OutcomeRow = (Id, Option<Json<Value>>, Option<String>, Option<Json<Value>>);
+
 impl HistoryRecordRow {
+    /// The attempt that this command ended.
+    pub(crate) fn ended_execution(&self) -> Option<Id> {
+        self.execution_id.filter(|_| self.ended.is_some())
+    }
+
+    /// The row as a change of status; `outcomes` holds what its attempt left, if it is kept.
+    pub(crate) fn into_change(self, outcomes: &[OutcomeRow]) -> StatusChange {
+        let ended = self.ended_execution();
+        let outcome = outcomes.iter().find(|(id, ..)| ended.is_some_and(|ended| ended.0 == id.0));
+        let (result, error, error_details) = match outcome.cloned() {
+            Some((_, result, error, details)) => (result.map(|json| json.0), error, details.map(|json| json.0)),
+            None => (None, None, None),
+        };
+        let ended = self.ended.map(|word| word.0);
+        StatusChange {
+            id: self.id,
+            progress_seq: self.progress_seq,
+            execution_id: self.execution_id.map(|id| id.0),
+            status: self.to_status.0,
+            ended,
+            // A completed attempt always has a result; SQL keeps a JSON null as NULL.
+            result: (ended == Some(ExecutionStatus::Completed)).then(|| result.unwrap_or_default()),
+            error,
+            error_details,
+            timestamp: self.occurred_at.0,
+        }
+    }
+
     pub(crate) fn into_record(self, task_id: TaskId) -> HistoryRecord {
         HistoryRecord {
             id: self.id,

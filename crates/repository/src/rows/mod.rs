@@ -9,7 +9,7 @@ mod state;
 mod task;
 
 pub(crate) use beside::{ApiKeyRow, ConversationRow, FactRow, TemplateRow, conversation};
-pub(crate) use event::{HistoryRecordRow, HistoryRow, OutboxRow};
+pub(crate) use event::{HistoryRecordRow, HistoryRow, OutboxRow, OutcomeRow};
 pub(crate) use execution::ExecutionRow;
 pub(crate) use figures::{HourRow, TaskCount, hour};
 pub(crate) use state::StateRow;

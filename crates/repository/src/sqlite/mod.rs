@@ -23,6 +23,7 @@ pub(crate) mod schema;
 mod tasks;
 mod templates;
 mod timed;
+mod track;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -45,15 +46,18 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlit
 const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
                        PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384; PRAGMA mmap_size = 268435456;";
 
-/// How many connections read at the same time.
+/// How the file is used.
 #[derive(Debug, Clone)]
 pub struct SqliteConfig {
+    /// Connections that read at the same time.
     pub readers: usize,
+    /// Progress entries kept of a task; past it the oldest go. At least 1.
+    pub max_progress_entries: i64,
 }
 
 impl Default for SqliteConfig {
     fn default() -> Self {
-        Self { readers: 4 }
+        Self { readers: 4, max_progress_entries: task_protocols::MAX_PROGRESS_ENTRIES }
     }
 }
 
@@ -77,6 +81,7 @@ pub struct SqliteEngine {
     analytics: Arc<Readers>,
     clock: Arc<dyn Clock>,
     relay_locked: Arc<AtomicBool>,
+    max_progress_entries: i64,
 }
 
 impl SqliteEngine {
@@ -97,6 +102,7 @@ impl SqliteEngine {
             analytics: Arc::new(Readers::new(vec![connect()?])),
             clock,
             relay_locked: Arc::default(),
+            max_progress_entries: config.max_progress_entries.max(1),
         })
     }
 

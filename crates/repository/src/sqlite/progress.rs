@@ -19,6 +19,7 @@ impl ProgressStore for SqliteEngine {
         entries: &[JsonObject],
     ) -> StoreResult<Option<ProgressAppended>> {
         let (tenant_id, task_id, entries) = (tenant_id.clone(), task_id.clone(), entries.to_vec());
+        let keep = self.max_progress_entries;
         self.write(move |conn, now| {
             let Some(id) = tasks::live_id(conn, &tenant_id, &task_id)? else { return Ok(None) };
             let Some(lease) = executions::extend(conn, &tenant_id, id, token, None, now)? else { return Ok(None) };
@@ -40,6 +41,12 @@ impl ProgressStore for SqliteEngine {
                     .execute(conn)?;
             }
             diesel::update(row).set(task_states::progress_seq.eq(seq_id)).execute(conn)?;
+            if seq_id > keep {
+                let oldest = task_progress::table
+                    .filter(task_progress::tenant_id.eq(tenant_id.as_str()).and(task_progress::task_id.eq(id)))
+                    .filter(task_progress::seq_id.le(seq_id - keep));
+                diesel::delete(oldest).execute(conn)?;
+            }
             Ok(Some(ProgressAppended { seq_id, timestamp: now, lease }))
         })
         .await

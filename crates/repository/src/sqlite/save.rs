@@ -39,7 +39,7 @@ fn create(conn: &mut SqliteConnection, change: &Change, now: DateTime<Utc>) -> Q
     state.id = id;
     number_execution(conn, &mut state)?;
     diesel::insert_into(task_states::table).values(&state).execute(conn)?;
-    leave_behind(conn, id, change)?;
+    leave_behind(conn, id, change, 0)?;
     if let Some(idempotency) = &change.idempotency {
         diesel::insert_into(idempotency_keys::table)
             .values((
@@ -123,7 +123,7 @@ fn update(conn: &mut SqliteConnection, change: &Change, now: DateTime<Utc>) -> Q
             .set(&TaskRow::from(&change.task))
             .execute(conn)?;
     }
-    leave_behind(conn, id, change)?;
+    leave_behind(conn, id, change, stored.progress_seq)?;
     Ok(SaveOutcome::Saved { id })
 }
 
@@ -137,8 +137,8 @@ fn number_execution(conn: &mut SqliteConnection, state: &mut StateRow) -> QueryR
 }
 
 /// The history row and the events.
-fn leave_behind(conn: &mut SqliteConnection, id: i64, change: &Change) -> QueryResult<()> {
-    diesel::insert_into(task_history::table).values(HistoryRow::new(id, &change.history)).execute(conn)?;
+fn leave_behind(conn: &mut SqliteConnection, id: i64, change: &Change, progress_seq: i64) -> QueryResult<()> {
+    diesel::insert_into(task_history::table).values(HistoryRow::new(id, change, progress_seq)).execute(conn)?;
     for event in &change.events {
         diesel::insert_into(outbox_events::table).values(OutboxRow::from(event)).execute(conn)?;
     }

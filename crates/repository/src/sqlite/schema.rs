@@ -134,6 +134,8 @@ diesel::table! {
         reason -> Nullable<Text>,
         execution_id -> Nullable<Text>,
         occurred_at -> BigInt,
+        ended -> Nullable<Text>,
+        progress_seq -> BigInt,
     }
 }
 

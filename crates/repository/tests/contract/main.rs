@@ -30,6 +30,7 @@ mod tasks;
 mod templates;
 mod tenants;
 mod timed;
+mod track;
 
 /// Makes a test of each engine of every function named. One that is forgotten here is dead code.
 macro_rules! contract {
@@ -208,6 +209,14 @@ contract! {
         what_was_not_created_leaves_no_key_behind
         a_repeat_is_told_even_when_the_limit_is_used_up
         a_swept_key_is_free_again;
+    track:
+        a_change_knows_how_many_entries_came_before_it_and_how_the_attempt_ended
+        a_completed_attempt_leaves_its_result_a_null_too
+        a_page_starts_after_its_position_and_keeps_to_its_limits
+        an_edit_is_no_change_of_status_but_moves_the_head
+        a_progress_position_knows_the_changes_before_its_entry
+        heads_come_in_the_order_asked_and_not_of_what_is_gone
+        past_the_most_that_are_kept_the_oldest_entries_go_and_the_numbers_go_on;
     model:
         random_command_sequences_leave_what_the_pure_model_says;
 }

@@ -22,8 +22,8 @@ claimed AS (
     RETURNING s.*
 ),
 history AS (
-    INSERT INTO task.task_history (tenant_id, task_id, action, actor, from_status, to_status, execution_id, occurred_at)
-    SELECT tenant_id, id, 'claim', 'worker:' || $6, 'queued', status, execution_id, updated_at FROM claimed
+    INSERT INTO task.task_history (tenant_id, task_id, action, actor, from_status, to_status, execution_id, occurred_at, progress_seq)
+    SELECT tenant_id, id, 'claim', 'worker:' || $6, 'queued', status, execution_id, updated_at, progress_seq FROM claimed
 ),
 -- The payload is what task_domain's Event writes.
 events AS (

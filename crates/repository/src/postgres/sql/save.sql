@@ -61,7 +61,7 @@ hot AS (
       AND s.event_seq = i.expected_seq
       AND (i.held IS NULL OR (s.lease_token = i.held AND s.lease_expires_at > clock_timestamp()))
       AND (i.expired IS NULL OR (s.lease_token = i.expired AND s.lease_expires_at <= clock_timestamp()))
-    RETURNING i.n, i.doc, s.tenant_id, s.id
+    RETURNING i.n, i.doc, s.tenant_id, s.id, s.progress_seq
 ),
 definition AS (
     UPDATE task.user_tasks AS d
@@ -101,8 +101,8 @@ finished AS (
     WHERE jsonb_typeof(h.doc->'finished') = 'object'
 ),
 history AS (
-    INSERT INTO task.task_history (tenant_id, task_id, action, actor, from_status, to_status, reason, execution_id, occurred_at)
-    SELECT h.tenant_id, h.id, r.action, r.actor, r.from_status, r.to_status, r.reason, r.execution_id, r.occurred_at
+    INSERT INTO task.task_history (tenant_id, task_id, action, actor, from_status, to_status, reason, execution_id, occurred_at, ended, progress_seq)
+    SELECT h.tenant_id, h.id, r.action, r.actor, r.from_status, r.to_status, r.reason, r.execution_id, r.occurred_at, r.ended, h.progress_seq
     FROM hot AS h
     CROSS JOIN LATERAL jsonb_populate_record(null::task.task_history, h.doc->'history') AS r
     ORDER BY h.n

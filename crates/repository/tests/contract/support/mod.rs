@@ -13,7 +13,7 @@ use task_domain::{Actor, Event, Handler, LeaseToken, Task, TenantId};
 use task_protocols::{
     AnalyticsStore, ClaimRequest, ClaimTaskRequest, ConversationStore, ExecutionQuery, ExecutionStore, FactStore,
     HistoryStore, OutboxEvent, OutboxStore, ProgressStore, RetentionStore, SaveOutcome, TaskFilter, TaskStore,
-    TemplateStore, TimedStore,
+    TemplateStore, TimedStore, TrackStore,
 };
 use uuid::Uuid;
 
@@ -27,6 +27,7 @@ pub(crate) struct Stores {
     pub(crate) outbox: Arc<dyn OutboxStore>,
     pub(crate) history: Arc<dyn HistoryStore>,
     pub(crate) beside: Beside,
+    pub(crate) tracks: Arc<dyn TrackStore>,
     /// Whatever must live as long as the stores.
     _database: Arc<dyn Send + Sync>,
 }
@@ -82,7 +83,7 @@ pub(crate) type Decision = Result<Change, Rejection>;
 impl Stores {
     pub(crate) fn of<E>(engine: Arc<E>, database: Arc<dyn Send + Sync>) -> Self
     where
-        E: TaskStore + ExecutionStore + TimedStore + ProgressStore + OutboxStore + HistoryStore + 'static,
+        E: TaskStore + ExecutionStore + TimedStore + ProgressStore + OutboxStore + HistoryStore + TrackStore + 'static,
         E: TemplateStore + AnalyticsStore + ConversationStore + FactStore + RetentionStore,
     {
         Self {
@@ -92,7 +93,8 @@ impl Stores {
             timed: engine.clone(),
             progress: engine.clone(),
             outbox: engine.clone(),
-            history: engine,
+            history: engine.clone(),
+            tracks: engine,
             _database: database,
         }
     }

@@ -1,0 +1,2 @@
+ALTER TABLE task.task_history DROP COLUMN progress_seq;
+ALTER TABLE task.task_history DROP COLUMN ended;
