@@ -20,6 +20,7 @@ mod tasks_create;
 mod tasks_execute;
 mod tasks_input;
 mod tasks_owner;
+mod track;
 mod workers;
 
 pub use caller::{Access, Caller, Scope};
@@ -38,4 +39,7 @@ pub use tasks::{LimitsPolicy, TaskService, TaskServiceParts};
 pub use tasks_create::{Created, RequestKey};
 pub use tasks_execute::Executed;
 pub use tasks_input::{Precondition, TaskDraft};
+pub use track::{
+    Opened, TrackEvent, TrackFrame, TrackOptions, TrackService, TrackServiceParts, TrackStart, TrackStream,
+};
 pub use workers::{CompletedExecution, WorkerService};

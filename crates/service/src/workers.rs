@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::Duration;
 use task_domain::decide::{self, Failure, Rejection, Report};
 use task_domain::{Actor, Execution, ExecutionStatus, JsonObject, LeaseLost, LeaseToken, Task, TaskId, TenantId};
-use task_protocols::{ClaimRequest, ExecutionStore, Heartbeat, Loaded, ProgressAppended, ProgressStore};
+use task_protocols::{ClaimRequest, ExecutionStore, Heartbeat, Hint, Loaded, ProgressAppended, ProgressStore};
 
 use crate::ServiceError;
 use crate::change::{Saver, moment};
@@ -65,7 +65,12 @@ impl WorkerService {
         entries: &[JsonObject],
     ) -> Result<ProgressAppended, ServiceError> {
         match self.progress.append(tenant_id, task_id, token, entries).await? {
-            Some(appended) => Ok(appended),
+            Some(appended) => {
+                self.saver
+                    .hints()
+                    .send(Hint::ProgressAppended { tenant_id: tenant_id.clone(), task_id: task_id.clone() });
+                Ok(appended)
+            }
             None => Err(self.lost(tenant_id, task_id, token).await?),
         }
     }

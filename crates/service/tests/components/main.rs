@@ -9,4 +9,5 @@ mod notices;
 mod scheduler;
 mod support;
 mod tasks;
+mod track;
 mod workers;

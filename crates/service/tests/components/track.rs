@@ -1,0 +1,395 @@
+//! Streams over a store in memory: no gap, no repeat, in order, and little reading.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::join_all;
+use serde_json::json;
+use task_domain::{ExecutionStatus, Task, TaskStatus};
+use task_protocols::background::Background;
+use task_protocols::{
+    ApiKey, Hint, MockApiKeyStore, MockExecutionStore, MockHintBus, MockTaskStore, ProgressEntry, StatusChange,
+    StoreResult, TaskKey, TrackFrom, TrackHead, TrackPage, TrackPosition, TrackStore,
+};
+use task_service::{
+    Opened, Scope, ServiceError, TrackEvent, TrackFrame, TrackOptions, TrackService, TrackServiceParts, TrackStart,
+    TrackStream,
+};
+use tokio::sync::broadcast;
+use uuid::Uuid;
+
+use crate::support::{key, leased, loaded, now, user};
+
+#[derive(Default)]
+struct Log {
+    progress: Vec<ProgressEntry>,
+    changes: Vec<StatusChange>,
+    status: Option<TaskStatus>,
+    trimmed: i64,
+    deleted: bool,
+}
+
+/// The stream of one task.
+#[derive(Default)]
+struct Memory {
+    log: Mutex<Log>,
+    reads: AtomicUsize,
+}
+
+impl Memory {
+    fn report(&self, count: usize) {
+        let mut log = self.log.lock().unwrap();
+        let (next, execution_id) = (log.progress.len() as i64 + 1, execution(1));
+        log.progress.extend((next..).take(count).map(|seq_id| ProgressEntry {
+            seq_id,
+            execution_id,
+            data: json!({"n": seq_id}).as_object().unwrap().clone(),
+            timestamp: now(),
+        }));
+    }
+
+    fn become_(&self, status: TaskStatus, ended: Option<ExecutionStatus>) {
+        let mut log = self.log.lock().unwrap();
+        log.status = Some(status);
+        // Ids have holes: other tasks take some.
+        let (id, progress_seq) = (log.changes.len() as i64 * 3 + 10, log.progress.len() as i64);
+        log.changes.push(StatusChange {
+            id,
+            progress_seq,
+            execution_id: Some(execution(1)),
+            status,
+            ended,
+            result: None,
+            error: None,
+            error_details: None,
+            timestamp: now(),
+        });
+    }
+
+    fn reads(&self) -> usize {
+        self.reads.swap(0, Ordering::SeqCst)
+    }
+
+    fn head(&self) -> Option<TrackHead> {
+        let log = self.log.lock().unwrap();
+        (!log.deleted).then(|| TrackHead {
+            status: log.status.unwrap_or(TaskStatus::Pending),
+            event_seq: log.changes.len() as i64,
+            position: TrackPosition {
+                progress: log.progress.len() as i64,
+                status: log.changes.last().map_or(0, |change| change.id),
+            },
+            first_seq_id: log.trimmed + 1,
+            last_error: None,
+            updated_at: now(),
+        })
+    }
+
+    /// What a stream tells in the end, in the short form of [`short`].
+    fn all(&self) -> Vec<String> {
+        let log = self.log.lock().unwrap();
+        let mut all = Vec::new();
+        let mut changes = log.changes.iter().peekable();
+        for entry in &log.progress {
+            while let Some(change) = changes.next_if(|change| change.progress_seq < entry.seq_id) {
+                all.push(change.status.to_string());
+            }
+            all.push(entry.seq_id.to_string());
+        }
+        all.extend(changes.map(|change| change.status.to_string()));
+        all
+    }
+}
+
+#[async_trait]
+impl TrackStore for Memory {
+    async fn heads(&self, tasks: &[TaskKey]) -> StoreResult<Vec<Option<TrackHead>>> {
+        Ok(tasks.iter().map(|_| self.head()).collect())
+    }
+
+    async fn position_after(&self, _: &TaskKey, progress: i64) -> StoreResult<Option<TrackPosition>> {
+        let log = self.log.lock().unwrap();
+        let known = progress.min(log.progress.len() as i64);
+        let before = log.changes.iter().rev().find(|change| change.progress_seq < known);
+        Ok(Some(TrackPosition { progress, status: before.map_or(0, |change| change.id) }))
+    }
+
+    async fn track(&self, _: &TaskKey, from: TrackFrom) -> StoreResult<Option<TrackPage>> {
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        let Some(head) = self.head() else { return Ok(None) };
+        let log = self.log.lock().unwrap();
+        let after = from.position.progress.max(log.trimmed);
+        let progress = log.progress.iter().filter(|entry| entry.seq_id > after);
+        let changes = log.changes.iter().filter(|change| change.id > from.position.status);
+        let (progress, changes) =
+            (progress.take(from.progress_limit as usize), changes.take(from.changes_limit as usize));
+        Ok(Some(TrackPage { head, progress: progress.cloned().collect(), changes: changes.cloned().collect() }))
+    }
+}
+
+fn execution(n: u128) -> Uuid {
+    Uuid::from_u128(n)
+}
+
+struct World {
+    memory: Arc<Memory>,
+    service: Arc<TrackService>,
+    hints: broadcast::Sender<Hint>,
+    task: Task,
+    background: Background,
+}
+
+impl World {
+    fn new(keys: MockApiKeyStore) -> Self {
+        let memory = Arc::new(Memory::default());
+        let task = leased();
+        let (stored, mut tasks) = (task.clone(), MockTaskStore::new());
+        tasks.expect_find().returning(move |_, _| Ok(Some(loaded(stored.clone()))));
+        tasks.expect_now().returning(|| Ok(now()));
+        let (attempt, mut executions) = (task.current.clone().unwrap(), MockExecutionStore::new());
+        executions
+            .expect_find_execution()
+            .returning(move |_, id| Ok(Some(task_domain::Execution { execution_id: id, ..attempt.clone() })));
+        let background = Background::new(tokio::runtime::Handle::current());
+        let service = Arc::new(TrackService::new(TrackServiceParts {
+            tasks: Arc::new(tasks),
+            executions: Arc::new(executions),
+            tracks: memory.clone(),
+            keys: Arc::new(keys),
+            stopping: background.stopping(),
+        }));
+        let (hints, _) = broadcast::channel(4096);
+        let (sender, mut bus) = (hints.clone(), MockHintBus::new());
+        bus.expect_subscribe().returning(move || sender.subscribe());
+        let bus = Arc::new(bus);
+        let running = Arc::clone(&service);
+        background.supervise("tracks", move |stop| {
+            let (running, bus) = (Arc::clone(&running), bus.clone());
+            async move { running.run(bus, stop).await }
+        });
+        Self { memory, service, hints, task, background }
+    }
+
+    async fn try_open(&self, options: TrackOptions) -> Opened {
+        self.service.open(&user("ann"), &self.task.task_id, options).await.unwrap()
+    }
+
+    async fn open(&self, start: TrackStart) -> TrackStream {
+        match self.try_open(TrackOptions { start, execution_id: None }).await {
+            Opened::Stream(stream) => *stream,
+            Opened::NothingLeft => panic!("there is something left"),
+        }
+    }
+
+    fn hint(&self) {
+        let (tenant_id, task_id) = (self.task.tenant_id.clone(), self.task.task_id.clone());
+        let _ = self.hints.send(Hint::ProgressAppended { tenant_id, task_id });
+    }
+}
+
+fn short(frame: &TrackFrame) -> String {
+    match &frame.event {
+        TrackEvent::Progress(entry) => entry.seq_id.to_string(),
+        TrackEvent::StatusChange(change) => change.status.to_string(),
+        TrackEvent::ExecutionEnded(change) => format!("ended {}", change.ended.unwrap()),
+        TrackEvent::Truncated { first_seq_id } => format!("truncated {first_seq_id}"),
+    }
+}
+
+async fn next(stream: &mut TrackStream) -> Option<TrackFrame> {
+    tokio::time::timeout(Duration::from_secs(30), stream.next()).await.expect("a frame, or the end")
+}
+
+async fn rest(mut stream: TrackStream) -> Vec<String> {
+    let mut told = Vec::new();
+    while let Some(frame) = next(&mut stream).await {
+        told.push(short(&frame));
+    }
+    told
+}
+
+/// Random numbers that are the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % sides
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_is_cut_anywhere_while_work_goes_on_misses_and_repeats_nothing() {
+    for seed in 0..20 {
+        let world = World::new(MockApiKeyStore::new());
+        let mut dice = Dice(seed);
+        let mut told: Vec<String> = Vec::new();
+        let mut position = TrackPosition::default();
+        let mut stream = world.open(TrackStart::Beginning).await;
+        for step in 0..200 {
+            match dice.roll(6) {
+                // More than one page at times.
+                0 => world.memory.report(dice.roll(300)),
+                1 => (0..dice.roll(30)).for_each(|_| world.memory.become_(TaskStatus::Queued, None)),
+                2 => world.memory.report(1),
+                3 => {
+                    // Ends before `next` is done, which must lose nothing.
+                    let _ = tokio::time::timeout(Duration::from_micros(dice.roll(500) as u64), async {
+                        while let Some(frame) = stream.next().await {
+                            position = frame.position;
+                            told.push(short(&frame));
+                        }
+                    })
+                    .await;
+                }
+                4 => stream = world.open(TrackStart::After(position)).await,
+                _ => world.hint(),
+            }
+            if step == 199 {
+                world.memory.become_(TaskStatus::Completed, Some(ExecutionStatus::Completed));
+                world.hint();
+            }
+        }
+        while let Some(frame) = next(&mut stream).await {
+            position = frame.position;
+            told.push(short(&frame));
+        }
+        if let Opened::Stream(stream) =
+            world.try_open(TrackOptions { start: TrackStart::After(position), execution_id: None }).await
+        {
+            told.extend(rest(*stream).await);
+        }
+        assert_eq!(told, world.memory.all(), "seed {seed}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_listeners_cost_one_read_per_entry() {
+    let world = World::new(MockApiKeyStore::new());
+    world.memory.become_(TaskStatus::Running, None);
+    let mut streams = join_all((0..1000).map(|_| world.open(TrackStart::Beginning))).await;
+    for stream in &mut streams {
+        assert_eq!(short(&next(stream).await.unwrap()), "running");
+    }
+    world.memory.reads();
+    for n in 1..=20i64 {
+        world.memory.report(1);
+        world.hint();
+        for stream in &mut streams {
+            assert_eq!(short(&next(stream).await.unwrap()), n.to_string());
+        }
+    }
+    let reads = world.memory.reads();
+    // One for each entry, and the few that looked without a hint.
+    assert!((20..100).contains(&reads), "{reads} reads");
+    world.memory.become_(TaskStatus::Failed, Some(ExecutionStatus::Failed));
+    world.hint();
+    for told in join_all(streams.into_iter().map(rest)).await {
+        assert_eq!(told, ["failed"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_any_hint_the_store_is_looked_at() {
+    let world = World::new(MockApiKeyStore::new());
+    let stream = world.open(TrackStart::Now).await;
+    world.memory.become_(TaskStatus::Running, None);
+    world.memory.report(2);
+    world.memory.become_(TaskStatus::Completed, Some(ExecutionStatus::Completed));
+    assert_eq!(rest(stream).await, ["running", "1", "2", "completed"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listener_that_is_too_slow_is_cut_off_and_resumes() {
+    let world = World::new(MockApiKeyStore::new());
+    let mut fast = world.open(TrackStart::Beginning).await;
+    let mut slow = world.open(TrackStart::Beginning).await;
+    for n in 1..=200 {
+        world.memory.report(1);
+        world.hint();
+        assert_eq!(short(&next(&mut fast).await.unwrap()), n.to_string());
+    }
+    assert_eq!(next(&mut slow).await, None, "more than it may be behind");
+    world.memory.become_(TaskStatus::Completed, Some(ExecutionStatus::Completed));
+    assert_eq!(rest(world.open(TrackStart::Beginning).await).await, world.memory.all());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stream_of_a_deleted_task_ends() {
+    let world = World::new(MockApiKeyStore::new());
+    let stream = world.open(TrackStart::Beginning).await;
+    world.memory.log.lock().unwrap().deleted = true;
+    assert_eq!(rest(stream).await, Vec::<String>::new());
+    let gone = world.service.open(&user("ann"), &world.task.task_id, TrackOptions::default()).await;
+    assert!(matches!(gone, Err(ServiceError::TaskNotFound { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stream_of_a_revoked_key_ends() {
+    let revoked = Arc::new(Mutex::new(None));
+    let (asked, mut keys) = (Arc::clone(&revoked), MockApiKeyStore::new());
+    keys.expect_find_key().returning(move |id| {
+        Ok(Some(ApiKey {
+            id: id.to_owned(),
+            tenant_id: task_domain::TenantId::default_tenant(),
+            name: "worker".into(),
+            secret_hash: String::new(),
+            scopes: Vec::new(),
+            task_types: Vec::new(),
+            created_at: now(),
+            expires_at: None,
+            revoked_at: *asked.lock().unwrap(),
+            last_used_at: None,
+        }))
+    });
+    let world = World::new(keys);
+    let caller = key(&[Scope::TasksWork], &[]);
+    let opened = world.service.open(&caller, &world.task.task_id, TrackOptions::default()).await.unwrap();
+    let Opened::Stream(mut stream) = opened else { panic!("it goes on") };
+    world.memory.report(1);
+    world.hint();
+    assert_eq!(short(&next(&mut stream).await.unwrap()), "1");
+    *revoked.lock().unwrap() = Some(now());
+    assert_eq!(next(&mut stream).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_read_the_task_may_not_listen() {
+    let world = World::new(MockApiKeyStore::new());
+    for stranger in [user("bob"), key(&[Scope::TasksWork], &["other_type"])] {
+        let refused = world.service.open(&stranger, &world.task.task_id, TrackOptions::default()).await;
+        assert!(matches!(refused, Err(ServiceError::Forbidden { action: "read", .. })));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_attempt_is_followed_to_its_end() {
+    let world = World::new(MockApiKeyStore::new());
+    world.memory.become_(TaskStatus::Running, None);
+    world.memory.report(2);
+    let options = TrackOptions { start: TrackStart::Beginning, execution_id: Some(execution(1)) };
+    let Opened::Stream(stream) = world.try_open(options).await else { panic!("it goes on") };
+    world.memory.become_(TaskStatus::Queued, Some(ExecutionStatus::Released));
+    world.memory.become_(TaskStatus::Running, None);
+    world.hint();
+    assert_eq!(rest(*stream).await, ["running", "1", "2", "ended released"]);
+    let options = TrackOptions { start: TrackStart::Beginning, execution_id: Some(execution(2)) };
+    let Opened::Stream(mut other) = world.try_open(options).await else { panic!("it goes on") };
+    world.background.shut_down(Duration::from_secs(10)).await;
+    assert_eq!(next(&mut other).await, None, "nothing of another attempt, and shutdown ends it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listener_that_was_overtaken_by_trimming_is_told() {
+    let world = World::new(MockApiKeyStore::new());
+    world.memory.report(10);
+    world.memory.log.lock().unwrap().trimmed = 4;
+    world.memory.become_(TaskStatus::Completed, Some(ExecutionStatus::Completed));
+    let told = rest(world.open(TrackStart::Beginning).await).await;
+    assert_eq!(told, ["truncated 5", "5", "6", "7", "8", "9", "10", "completed"]);
+    // The retention took everything but the task itself.
+    *world.memory.log.lock().unwrap() = Log { status: Some(TaskStatus::Completed), ..Log::default() };
+    assert_eq!(rest(world.open(TrackStart::Beginning).await).await, ["completed"]);
+}
