@@ -46,7 +46,7 @@ impl Application {
         let mut drop_ins = DropIns::bind(&settings)?;
         let instance_id = Uuid::now_v7().to_string();
         let (work, relay) = (Background::new(Handle::current()), Background::new(Handle::current()));
-        let stores = engine::open(&settings.database, migrate).await?;
+        let stores = engine::open(&settings, migrate).await?;
         let bus = wiring::connect_bus(&settings, &instance_id, &relay).await?;
         let state = wiring::wire(&settings, &stores, &bus, instance_id, &work, &relay).await?;
         let relay_loop =

@@ -54,7 +54,7 @@ pub fn execute(arguments: Arguments) -> Result<(), StartError> {
         Command::Serve => runtime.block_on(serve(settings, !arguments.no_migrate)),
         Command::Migrate => runtime.block_on(async {
             logging::start(&settings.log)?;
-            engine::open(&settings.database, true).await?;
+            engine::open(&settings, true).await?;
             tracing::info!("the database schema is up to date");
             Ok(())
         }),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use task_protocols::background::Background;
 use task_protocols::{EventBus, HintBus, OutboxStore, TaskStore};
-use task_service::{ConversationService, FactService, ServiceError, TaskService};
+use task_service::{ConversationService, FactService, ServiceError, TaskService, TrackService};
 use tokio::sync::Semaphore;
 
 use crate::auth::AuthConfig;
@@ -32,6 +32,7 @@ pub struct ApiState {
     pub tasks: Arc<TaskService>,
     pub conversations: Arc<ConversationService>,
     pub facts: Arc<FactService>,
+    pub tracks: Arc<TrackService>,
     /// For health checks only.
     pub store: Arc<dyn TaskStore>,
     pub outbox: Arc<dyn OutboxStore>,

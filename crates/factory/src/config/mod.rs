@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 pub(crate) use self::executors::WeatherSection;
 pub use self::sections::Settings;
-pub(crate) use self::sections::{DatabaseSettings, LogSettings, NeighbourSettings};
+pub(crate) use self::sections::{LogSettings, NeighbourSettings};
 use crate::drop_in;
 use crate::error::StartError;
 
@@ -22,6 +22,8 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("HOST", "service.host"),
     ("SERVICE_PORT", "service.port"),
     ("HTTP_WORKERS", "service.http_workers"),
+    ("MAX_STREAMS", "service.max_streams"),
+    ("MAX_PROGRESS_ENTRIES", "retention.max_progress_entries"),
     ("PG_DSN", "database.url"),
     ("DATABASE_URL", "database.url"),
     ("DATABASE_POOL_SIZE", "database.pool_size"),
@@ -109,6 +111,9 @@ impl Settings {
         }
         if let Some(problem) = self.executors.problem(&self.feeds) {
             return wrong(&problem);
+        }
+        if self.retention.max_progress_entries < 1 {
+            return wrong("retention.max_progress_entries (MAX_PROGRESS_ENTRIES) must be 1 or more");
         }
         for (variable, url) in [
             ("NOTIFICATION_SERVICE_URL", &self.neighbours.notification_url),

@@ -38,6 +38,8 @@ pub struct ServiceSettings {
     /// 0 = any free port.
     pub port: u16,
     pub http_workers: usize,
+    /// Open streams that one instance serves.
+    pub max_streams: usize,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -106,6 +108,8 @@ pub struct LogSettings {
 #[serde(deny_unknown_fields)]
 pub struct RetentionSettings {
     pub events_hours: u64,
+    /// At least 1.
+    pub max_progress_entries: i64,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 use task_protocols::{
-    ConversationStore, ExecutionStore, FactStore, HistoryStore, OutboxStore, ProgressStore, TaskStore, TimedStore,
+    ApiKeyStore, ConversationStore, ExecutionStore, FactStore, HistoryStore, OutboxStore, ProgressStore, TaskStore,
+    TimedStore, TrackStore,
 };
 use task_repository::postgres::{PostgresConfig, PostgresEngine};
 use task_repository::sqlite::{SqliteConfig, SqliteEngine};
 
 use crate::clock::SystemClock;
-use crate::config::DatabaseSettings;
+use crate::config::Settings;
 use crate::error::StartError;
 
 /// One engine in all its roles, one line each.
@@ -41,15 +42,19 @@ stores! {
     history: HistoryStore,
     conversations: ConversationStore,
     facts: FactStore,
+    tracks: TrackStore,
+    api_keys: ApiKeyStore,
 }
 
 /// Opens the engine and, when asked, brings its schema up to date; otherwise it must be so already.
-pub(crate) async fn open(settings: &DatabaseSettings, migrate: bool) -> Result<Stores, StartError> {
-    let url = settings.url.expose_secret();
+pub(crate) async fn open(settings: &Settings, migrate: bool) -> Result<Stores, StartError> {
+    let url = settings.database.url.expose_secret();
+    let max_progress_entries = settings.retention.max_progress_entries;
     if let Some(path) = url.strip_prefix("sqlite:") {
         let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
-        let engine = SqliteEngine::open(&path, Arc::new(SystemClock), SqliteConfig::default())
-            .map_err(|e| StartError::Database(Box::new(e)))?;
+        let config = SqliteConfig { max_progress_entries, ..SqliteConfig::default() };
+        let engine =
+            SqliteEngine::open(&path, Arc::new(SystemClock), config).map_err(|e| StartError::Database(Box::new(e)))?;
         let current = if migrate { engine.migrate().await.map(|()| true) } else { engine.is_current().await };
         if !current.map_err(|e| StartError::Migrate(Box::new(e)))? {
             return Err(StartError::SchemaNotCurrent);
@@ -57,7 +62,11 @@ pub(crate) async fn open(settings: &DatabaseSettings, migrate: bool) -> Result<S
         return Ok(Stores::of("sqlite", &Arc::new(engine)));
     }
     if url.starts_with("postgres") {
-        let config = PostgresConfig { main_connections: settings.pool_size, ..PostgresConfig::new(url) };
+        let config = PostgresConfig {
+            main_connections: settings.database.pool_size,
+            max_progress_entries,
+            ..PostgresConfig::new(url)
+        };
         let engine = PostgresEngine::connect(config, tokio::runtime::Handle::current())
             .map_err(|e| StartError::Database(Box::new(e)))?;
         let current = if migrate { engine.migrate().await.map(|()| true) } else { engine.is_current().await };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use task_protocols::background::Background;
 use task_protocols::{HintBus, OutboxStore};
 use task_server::EventFeed;
-use task_service::{ExecutorPool, Notifier, Reaper, Reminders, Scheduler, ServiceError};
+use task_service::{ExecutorPool, Notifier, Reaper, Reminders, Scheduler, ServiceError, TrackService};
 use tokio_util::sync::CancellationToken;
 
 /// Rows of each kind that one tick handles: bounds what a clock jump re-issues (200 a second).
@@ -82,6 +82,14 @@ pub(crate) fn start_event_feed(
     background.supervise("event_feed", move |stop| {
         let (feed, outbox, hints) = (Arc::clone(&feed), Arc::clone(&outbox), Arc::clone(&hints));
         async move { feed.run(outbox, hints, stop).await }
+    });
+}
+
+/// Reads for the streams of this instance.
+pub(crate) fn start_tracks(background: &Background, tracks: Arc<TrackService>, hints: Arc<dyn HintBus>) {
+    background.supervise("tracks", move |stop| {
+        let (tracks, hints) = (Arc::clone(&tracks), Arc::clone(&hints));
+        async move { tracks.run(hints, stop).await }
     });
 }
 

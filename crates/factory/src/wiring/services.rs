@@ -7,7 +7,7 @@ use task_protocols::background::Background;
 use task_server::{ApiState, EventFeed, Metrics, ServiceInfo};
 use task_service::{
     ConversationService, ExecutorPool, FactService, LimitsPolicy, Notifier, PoolConfig, PoolParts, Reaper, Reminders,
-    Saver, Scheduler, TaskService, TaskServiceParts, WorkerService,
+    Saver, Scheduler, TaskService, TaskServiceParts, TrackService, TrackServiceParts, WorkerService,
 };
 use tokio::sync::Semaphore;
 
@@ -19,8 +19,6 @@ use crate::error::StartError;
 
 /// At shutdown, running executions may finish for so long before they are given back.
 const DRAIN: Duration = Duration::from_secs(3);
-/// Event streams that one instance serves.
-const MAX_STREAMS: usize = 10_000;
 
 /// Makes the services, starts the loops in `work` (those that must outlive it in `last`), and hands over what the API needs.
 pub(crate) async fn wire(
@@ -67,6 +65,14 @@ pub(crate) async fn wire(
         Arc::clone(&stores.outbox),
         Duration::from_secs(settings.retention.events_hours * 3600),
     );
+    let tracks = Arc::new(TrackService::new(TrackServiceParts {
+        tasks: Arc::clone(&stores.tasks),
+        executions: Arc::clone(&stores.executions),
+        tracks: Arc::clone(&stores.tracks),
+        keys: Arc::clone(&stores.api_keys),
+        stopping: work.stopping(),
+    }));
+    loops::start_tracks(work, Arc::clone(&tracks), Arc::clone(&hints));
     let feed = Arc::new(EventFeed::default());
     loops::start_event_feed(work, Arc::clone(&feed), Arc::clone(&stores.outbox), Arc::clone(&hints));
     let info = ServiceInfo {
@@ -82,12 +88,13 @@ pub(crate) async fn wire(
         conversations: Arc::new(ConversationService::new(Arc::clone(&stores.conversations), Arc::clone(&tasks))),
         facts: Arc::new(FactService::new(Arc::clone(&stores.facts), Arc::clone(&stores.tasks))),
         tasks,
+        tracks,
         store: Arc::clone(&stores.tasks),
         outbox: Arc::clone(&stores.outbox),
         bus: Arc::clone(&bus.events),
         hints,
         feed,
-        streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+        streams: Arc::new(Semaphore::new(settings.service.max_streams.min(Semaphore::MAX_PERMITS))),
         background: work.clone(),
         auth: auth::config(settings),
         info,

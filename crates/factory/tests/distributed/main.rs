@@ -7,3 +7,4 @@ mod database_restart;
 mod shutdown;
 mod support;
 mod takeover;
+mod track;

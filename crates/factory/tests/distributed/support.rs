@@ -92,6 +92,16 @@ impl Instance {
         request.send().await.unwrap().json().await.unwrap()
     }
 
+    /// Opens the stream of a task after a position.
+    pub(crate) async fn track(&self, task_id: &str, last_event_id: Option<&str>) -> Response {
+        let mut request =
+            self.client.get(format!("{}/api/v1/tasks/{task_id}/track", self.base)).header("X-User-ID", "ann");
+        if let Some(id) = last_event_id {
+            request = request.header("Last-Event-ID", id);
+        }
+        request.send().await.unwrap()
+    }
+
     pub(crate) async fn get_text(&self, path: &str) -> String {
         self.client.get(format!("{}{path}", self.base)).send().await.unwrap().text().await.unwrap()
     }

@@ -15,3 +15,4 @@ mod robust;
 mod support;
 mod system;
 mod tasks;
+mod track;

@@ -97,9 +97,17 @@ impl TestApp {
     }
 
     pub(crate) async fn postgres() -> Self {
+        Self::postgres_with(&[]).await
+    }
+
+    /// With further environment variables, in development mode.
+    pub(crate) async fn postgres_with(environment: &[(&str, &str)]) -> Self {
         let database = Self::postgres_database().await;
         let url = database.url().to_owned();
-        Self::start(settings(&[("DATABASE_URL", &url)], true), Database::Postgres(database)).await
+        let mut all = vec![("DATABASE_URL", url.as_str())];
+        all.extend_from_slice(environment);
+        let settings = settings(&all, true);
+        Self::start(settings, Database::Postgres(database)).await
     }
 
     /// With further environment variables, in development mode.

@@ -50,18 +50,7 @@ pub(crate) async fn stream_events(
         text.split(',').map(|t| t.trim().parse::<EventType>()).collect::<Result<Vec<_>, _>>()
     });
     query.finish()?;
-    let resumed = match request.headers().get("last-event-id").map(|value| position(value.to_str().unwrap_or_default()))
-    {
-        Some(Ok(position)) => Some(position),
-        Some(Err(message)) => {
-            return Err(ApiError::Invalid(vec![crate::errors::FieldError {
-                loc: vec!["header".into(), "Last-Event-ID".into()],
-                msg: message,
-                kind: "value_error",
-            }]));
-        }
-        None => None,
-    };
+    let resumed = sse::last_event_id(&request, position)?;
     let permit = Arc::clone(&state.streams).try_acquire_owned().map_err(|_| ApiError::TooManyStreams)?;
     // Listen before looking, so that nothing falls between.
     let feed = state.feed.subscribe();

@@ -32,6 +32,7 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
         .service(tasks::record::get_status)
         .service(tasks::record::list_history)
         .service(tasks::record::list_progress)
+        .service(tasks::track::track_task)
         .service(executions::execute_task)
         .service(executions::list_executions)
         .service(executions::get_execution)

@@ -11,4 +11,5 @@ mod idempotency;
 mod if_match;
 pub(crate) mod list;
 pub(crate) mod record;
+pub(crate) mod track;
 pub(crate) mod update;
