@@ -38,7 +38,7 @@ pub use priority::Priority;
 pub use retry::{Backoff, RetryPolicy};
 pub use schedule::Schedule;
 pub use task::{Task, TaskPatch};
-pub use template::Template;
+pub use template::{ProblemKind, Template, TemplateProblem};
 
 /// A JSON object: `config`, `metadata`, progress data and the like.
 pub type JsonObject = serde_json::Map<String, serde_json::Value>;

@@ -38,7 +38,7 @@ impl From<Problem> for FieldError {
     fn from(problem: Problem) -> Self {
         let parts = problem.field.split('.').filter(|part| !part.is_empty());
         let loc = std::iter::once("body").chain(parts).map(str::to_owned).collect();
-        Self { loc, msg: problem.message, kind: "value_error" }
+        Self { loc, msg: problem.message, kind: problem.kind }
     }
 }
 
@@ -129,6 +129,10 @@ fn service_parts(error: &ServiceError) -> (StatusCode, &'static str, Value) {
         ServiceError::ExecutionNotFound { execution_id } => {
             (StatusCode::NOT_FOUND, "execution_not_found", json!({"detail": message, "execution_id": execution_id}))
         }
+        ServiceError::TemplateNotFound { template_id } => {
+            (StatusCode::NOT_FOUND, "template_not_found", json!({"detail": message, "template_id": template_id}))
+        }
+        ServiceError::BrokenTemplate { .. } => opaque(StatusCode::INTERNAL_SERVER_ERROR),
         ServiceError::FactNotFound { fact_id } => {
             (StatusCode::NOT_FOUND, "fact_not_found", json!({"detail": message, "fact_id": fact_id}))
         }

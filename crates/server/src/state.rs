@@ -5,7 +5,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use task_protocols::background::Background;
 use task_protocols::{EventBus, HintBus, OutboxStore, TaskStore};
-use task_service::{ConversationService, FactService, ServiceError, TaskService, TrackService};
+use task_service::{
+    AnalyticsService, ConversationService, FactService, ServiceError, TaskService, TemplateService, TrackService,
+};
 use tokio::sync::Semaphore;
 
 use crate::auth::AuthConfig;
@@ -30,6 +32,8 @@ pub struct ServiceInfo {
 /// Everything that handlers need; built once, by the factory.
 pub struct ApiState {
     pub tasks: Arc<TaskService>,
+    pub templates: Arc<TemplateService>,
+    pub analytics: Arc<AnalyticsService>,
     pub conversations: Arc<ConversationService>,
     pub facts: Arc<FactService>,
     pub tracks: Arc<TrackService>,

@@ -10,11 +10,13 @@ pub struct Problem {
     /// Path in the body, dots between the parts: `config.url`.
     pub field: String,
     pub message: String,
+    /// What sort of problem, for programs: `value_error`, `missing`, `extra_forbidden`.
+    pub kind: &'static str,
 }
 
 impl Problem {
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), message: message.into() }
+        Self { field: field.into(), message: message.into(), kind: "value_error" }
     }
 }
 
@@ -25,6 +27,11 @@ pub enum ServiceError {
     TaskNotFound { task_id: String },
     #[error("Execution not found")]
     ExecutionNotFound { execution_id: String },
+    #[error("Template not found")]
+    TemplateNotFound { template_id: String },
+    /// Its schema is none: whoever wrote the template must mend it.
+    #[error("template {template_id} has a config_schema that is no JSON Schema: {reason}")]
+    BrokenTemplate { template_id: String, reason: String },
     #[error("Fact not found")]
     FactNotFound { fact_id: String },
     /// No such entry, or one of a deleted task.

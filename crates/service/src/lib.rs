@@ -2,6 +2,7 @@
 //!
 //! Deliberately absent: SQL, HTTP, NATS, and the rules themselves, which are in `task-domain`.
 
+mod analytics;
 mod caller;
 mod change;
 mod conversations;
@@ -13,6 +14,7 @@ mod job;
 mod notices;
 mod origins;
 mod reaper;
+mod recent;
 mod reminders;
 mod scheduler;
 mod tasks;
@@ -20,9 +22,11 @@ mod tasks_create;
 mod tasks_execute;
 mod tasks_input;
 mod tasks_owner;
+mod templates;
 mod track;
 mod workers;
 
+pub use analytics::{Analytics, AnalyticsService, DayOfExecutions, summarise};
 pub use caller::{Access, Caller, Scope};
 pub use change::Saver;
 pub use conversations::{ConversationPatch, ConversationService};
@@ -39,6 +43,7 @@ pub use tasks::{LimitsPolicy, TaskService, TaskServiceParts};
 pub use tasks_create::{Created, RequestKey};
 pub use tasks_execute::Executed;
 pub use tasks_input::{Precondition, TaskDraft};
+pub use templates::TemplateService;
 pub use track::{
     Opened, TrackEvent, TrackFrame, TrackOptions, TrackService, TrackServiceParts, TrackStart, TrackStream,
 };

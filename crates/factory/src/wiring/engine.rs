@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 use task_protocols::{
-    ApiKeyStore, ConversationStore, ExecutionStore, FactStore, HistoryStore, OutboxStore, ProgressStore, TaskStore,
-    TimedStore, TrackStore,
+    AnalyticsStore, ApiKeyStore, ConversationStore, ExecutionStore, FactStore, HistoryStore, OutboxStore,
+    ProgressStore, TaskStore, TemplateStore, TimedStore, TrackStore,
 };
 use task_repository::postgres::{PostgresConfig, PostgresEngine};
 use task_repository::sqlite::{SqliteConfig, SqliteEngine};
@@ -40,6 +40,8 @@ stores! {
     progress: ProgressStore,
     outbox: OutboxStore,
     history: HistoryStore,
+    templates: TemplateStore,
+    analytics: AnalyticsStore,
     conversations: ConversationStore,
     facts: FactStore,
     tracks: TrackStore,

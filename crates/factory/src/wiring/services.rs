@@ -6,8 +6,9 @@ use std::time::Duration;
 use task_protocols::background::Background;
 use task_server::{ApiState, EventFeed, Metrics, ServiceInfo};
 use task_service::{
-    ConversationService, ExecutorPool, FactService, LimitsPolicy, Notifier, PoolConfig, PoolParts, Reaper, Reminders,
-    Saver, Scheduler, TaskService, TaskServiceParts, TrackService, TrackServiceParts, WorkerService,
+    AnalyticsService, ConversationService, ExecutorPool, FactService, LimitsPolicy, Notifier, PoolConfig, PoolParts,
+    Reaper, Reminders, Saver, Scheduler, TaskService, TaskServiceParts, TemplateService, TrackService,
+    TrackServiceParts, WorkerService,
 };
 use tokio::sync::Semaphore;
 
@@ -54,7 +55,7 @@ pub(crate) async fn wire(
         drain: DRAIN,
     };
     let parts = PoolParts { workers, executors, hints: Arc::clone(&hints) };
-    loops::start_scheduler(work, Scheduler::new(saver.clone(), Arc::clone(&stores.timed), limits));
+    loops::start_scheduler(work, Scheduler::new(saver.clone(), Arc::clone(&stores.timed), limits.clone()));
     let reminders = Reminders::new(saver.clone(), Arc::clone(&stores.timed), neighbours.notifications);
     loops::start_reminders(work, reminders);
     loops::start_reaper(work, Reaper::new(saver, Arc::clone(&stores.timed)));
@@ -85,6 +86,8 @@ pub(crate) async fn wire(
         executor_concurrency: settings.executor.concurrency,
     };
     Ok(ApiState {
+        templates: Arc::new(TemplateService::new(Arc::clone(&stores.templates), limits)),
+        analytics: Arc::new(AnalyticsService::new(Arc::clone(&stores.analytics), Arc::clone(&stores.tasks))),
         conversations: Arc::new(ConversationService::new(Arc::clone(&stores.conversations), Arc::clone(&tasks))),
         facts: Arc::new(FactService::new(Arc::clone(&stores.facts), Arc::clone(&stores.tasks))),
         tasks,

@@ -1,6 +1,7 @@
 //! The HTTP API, over real sockets, on both engines.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic where it stands")]
 
+mod analytics;
 mod auth;
 mod conversations;
 mod coverage;
@@ -15,4 +16,5 @@ mod robust;
 mod support;
 mod system;
 mod tasks;
+mod templates;
 mod track;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+pub(crate) mod analytics;
 pub(crate) mod conversations;
 pub(crate) mod events;
 pub(crate) mod executions;
@@ -9,6 +10,7 @@ pub(crate) mod facts;
 pub(crate) mod query;
 pub(crate) mod system;
 pub(crate) mod tasks;
+pub(crate) mod templates;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -20,6 +22,7 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
     config
         .service(tasks::create::create_task)
         .service(tasks::batch::create_batch)
+        .service(tasks::from_template::create_from_template)
         .service(tasks::list::list_tasks)
         .service(tasks::get::get_task)
         .service(tasks::update::put_task)
@@ -41,6 +44,9 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
         .service(conversations::get_conversation)
         .service(conversations::put_conversation)
         .service(conversations::delete_conversation)
+        .service(templates::list_templates)
+        .service(templates::get_template)
+        .service(analytics::get_analytics)
         .service(facts::create_fact)
         .service(facts::search_facts)
         .service(facts::get_fact)

@@ -1,6 +1,7 @@
 //! The use cases with injected mocks: no I/O.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic where it stands")]
 
+mod analytics;
 mod conversations;
 mod creates;
 mod execute;
@@ -9,5 +10,6 @@ mod notices;
 mod scheduler;
 mod support;
 mod tasks;
+mod templates;
 mod track;
 mod workers;

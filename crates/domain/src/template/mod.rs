@@ -1,7 +1,11 @@
 //! Templates: tasks that are filled in.
 
+mod fill;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+
+pub use fill::{ProblemKind, TemplateProblem};
 
 use crate::{JsonObject, SubscriptionLevel};
 
@@ -27,4 +31,16 @@ pub struct Template {
     pub is_active: bool,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+}
+
+impl Template {
+    /// Fills the template in: what a create of the task that a customization asks for would say
+    /// (`name`, `task_type`, `config`, …). Only the template's own rules are checked here.
+    ///
+    /// # Errors
+    /// Every problem at once: a required field that is missing, a key that neither a task nor this
+    /// template has, a `check_interval` that is none.
+    pub fn fill(&self, customization: JsonObject) -> Result<JsonObject, Vec<TemplateProblem>> {
+        fill::fill(self, customization)
+    }
 }
