@@ -10,6 +10,7 @@ mod execute;
 mod executors;
 mod facts;
 mod input;
+mod lists;
 mod owner;
 mod repeats;
 mod robust;

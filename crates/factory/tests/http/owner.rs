@@ -56,6 +56,9 @@ async fn the_record_of_a_task_is_read(app: TestApp) {
     let first = history[0]["id"].to_string();
     let rest = get("GET /api/v1/tasks/{task_id}/history").query(&[("after", &first)]).send().await.expect(200);
     assert_eq!(rest.as_array().unwrap().len(), 3);
+    let same =
+        get("GET /api/v1/tasks/{task_id}/history").query(&[("after_seq_id", &first), ("limit", "1")]).send().await;
+    assert_eq!(same.expect(200), json!([rest[0]]));
     let progress = get("GET /api/v1/tasks/{task_id}/progress").query(&[("after_seq_id", "1")]).send().await.expect(200);
     let seqs: Vec<_> = progress.as_array().unwrap().iter().map(|e| e["seq_id"].as_i64().unwrap()).collect();
     assert_eq!(seqs, [2, 3]);
@@ -82,6 +85,8 @@ async fn an_edit_on_condition_is_refused_when_the_task_moved(app: TestApp) {
     assert_eq!(app.get(&id).await["name"], "one");
     edit("four", "\"1\", \"2\"").await.expect(200);
     edit("five", "*").await.expect(200);
+    let put = app.call("PUT /api/v1/tasks/{task_id}", &[&id]).user("ann").header("If-Match", "\"1\"");
+    put.json(json!({"name": "six"})).send().await.expect(412);
     let delete =
         |tag: &str| app.call("DELETE /api/v1/tasks/{task_id}", &[&id]).user("ann").header("If-Match", tag).send();
     delete("\"1\"").await.expect(412);

@@ -111,6 +111,7 @@ impl From<HistoryRecord> for HistoryDto {
     tag = "Tasks",
     params(
         ("task_id" = String, Path), ("after" = Option<i64>, Query, minimum = 0, description = "Only entries with a higher id"),
+        ("after_seq_id" = Option<i64>, Query, minimum = 0, description = "The same as `after`"),
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 100),
     ),
     responses(
@@ -127,7 +128,7 @@ pub(crate) async fn list_history(
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     let mut query = Query::of(request.query_string())?;
-    let after = query.whole("after", 0..=i64::MAX, 0);
+    let after = query.whole("after", 0..=i64::MAX, 0).max(query.whole("after_seq_id", 0..=i64::MAX, 0));
     let limit = query.whole("limit", 1..=100, 50);
     query.finish()?;
     let entries = state.tasks.history(&caller.0, &task_id(&id)?, after, limit).await?;
