@@ -55,6 +55,11 @@ pub(crate) fn examples() -> Vec<Example> {
         user("POST /api/v1/tasks/{task_id}/pause", reason(), &[]),
         user("POST /api/v1/tasks/{task_id}/resume", reason(), &[]),
         user("POST /api/v1/tasks/{task_id}/retry", reason(), &[]),
+        user(
+            "POST /api/v1/tasks/from-template",
+            json!({"template_id": "tpl_todo_basic", "customization": {"name": "Name", "due_date": "2031-01-01T00:00:00Z"}}),
+            &[],
+        ),
         user("POST /api/v1/tasks/batch", json!({"tasks": [{"name": "Name", "task_type": "todo"}]}), &[]),
         user("POST /api/v1/tasks/{task_id}/conversations", json!({"content": "Text", "status": "active"}), &[]),
         user("PUT /api/v1/conversations/{conversation_id}", json!({"content": "Text", "status": "active"}), &[]),
