@@ -15,6 +15,7 @@ use crate::http::{refused, unexpected};
 use crate::shared::{failure, progress, unless_cancelled};
 
 const MAX_TYPE: usize = 255;
+const KEYS: &[&str] = &["type", "params", "domain", "drift_score"];
 
 /// Config: `type` (of the organism's; default the task's name), `params` (object), `domain` (text),
 /// `drift_score` (number). Sends `Idempotency-Key: {run_id}`. What the organism returns is the whole
@@ -80,10 +81,17 @@ fn body(task: &Task) -> Result<Value, Vec<ConfigProblem>> {
         read(&task.config)?;
     }
     let given = |key: &str| task.config.get(key).or_else(|| task.attributes.get(key)).filter(|value| !value.is_null());
+    // Seedcore's params are its config, unless they stand within it.
+    let within = given("params").is_some() && task.config.keys().all(|key| KEYS.contains(&key.as_str()));
+    let params = match given("params").filter(|_| within || !seedcore) {
+        Some(params) => params.clone(),
+        None if seedcore => json!(task.config),
+        None => json!({}),
+    };
     let own_type = if seedcore { &task.task_type } else { &task.name };
     Ok(json!({
         "type": given("type").filter(|_| !seedcore).cloned().unwrap_or_else(|| json!(own_type)),
-        "params": given("params").cloned().unwrap_or_else(|| json!({})),
+        "params": params,
         "description": task.description.as_deref().unwrap_or_default(),
         "domain": given("domain"),
         "drift_score": given("drift_score").cloned().unwrap_or_else(|| json!(0.0)),

@@ -51,21 +51,26 @@ impl PriceTracker {
         let page = extract::page(&fetched.headers, &fetched.body);
         let price = choose(&page, target.currency.as_deref())?;
 
-        let met = price.amount <= target.price;
+        let amount = price.amount.value;
+        let met = amount <= target.price;
         let currency = price.currency.as_deref().or(target.currency.as_deref());
         let unit = currency.map(|currency| format!(" {currency}")).unwrap_or_default();
         let name = page.title.as_deref().unwrap_or(&target.product_url);
-        let message = match met {
-            true => format!("{name} costs {}{unit}, at or below {}", price.amount, target.price),
-            false => format!("{name} costs {}{unit}, above {}", price.amount, target.price),
+        let mut message = match met {
+            true => format!("{name} costs {amount}{unit}, at or below {}", target.price),
+            false => format!("{name} costs {amount}{unit}, above {}", target.price),
         };
+        if price.amount.ambiguous {
+            message.push_str(&format!(" (the page may also mean {})", amount / 1000.0));
+        }
         if met {
             progress(context, 90, "Telling the owner").await;
             let content = format!("{message}\n{}", target.product_url);
             notify(self.notifications.as_ref(), context, "Price target met", &content).await;
         }
         let data = json!({
-            "price": price.amount,
+            "price": amount,
+            "ambiguous": price.amount.ambiguous,
             "currency": currency,
             "target_price": target.price,
             "price_met": met,
@@ -92,7 +97,7 @@ fn choose<'a>(page: &'a Page, wanted: Option<&str>) -> Result<&'a Price, Executo
         .ok_or_else(|| {
             let found = first.currency.as_deref().unwrap_or_default();
             let mut error = failure("currency_mismatch", format!("The price is in {found}, not in {wanted}"), false);
-            error.details = Some(json!({"price": first.amount, "currency": found, "wanted": wanted}));
+            error.details = Some(json!({"price": first.amount.value, "currency": found, "wanted": wanted}));
             error
         })
 }

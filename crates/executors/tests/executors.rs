@@ -10,11 +10,13 @@ use serde_json::{Value, json};
 use task_domain::decide::{self, Moment};
 use task_domain::{Actor, Handler, JsonObject, Origin, Priority, RetryPolicy, TenantId};
 use task_executors::{Echo, GuardedClient, Http, OutboundPolicy, Registry, SystemLookup, TypeLimits};
-use task_protocols::{ExecutionContext, ExecutorError, ExecutorRegistry, Outcome, ProgressSink};
+use task_protocols::{ExecutionContext, ExecutorError, ExecutorRegistry, Outcome, ProgressSink, TaskExecutor};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use wiremock::matchers::{body_json, body_string, header, method};
 use wiremock::{Mock, MockServer, ResponseTemplate};
+
+mod support;
 
 #[derive(Default)]
 struct Recorded(Mutex<Vec<JsonObject>>);
@@ -171,6 +173,21 @@ async fn http_failures_say_what_happened_and_whether_to_try_again() {
 /// A port that nothing listens on: bound a moment ago, and let go.
 fn task_free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[tokio::test]
+async fn a_server_that_misbehaves_ends_a_call_with_a_clear_error() {
+    // Whatever arrives in time and size is an answer to `http`.
+    let answers = support::misbehaviours(100, ("", false)).into_iter().filter(|(_, code, _)| !code.is_empty());
+    for (answer, code, retryable) in answers {
+        let server = MockServer::start().await;
+        Mock::given(method("GET")).respond_with(answer).mount(&server).await;
+        let policy = OutboundPolicy { timeout: Duration::from_millis(100), ..support::policy() };
+        let http = Http::new(GuardedClient::new(policy, Arc::new(SystemLookup)).unwrap());
+        let config = json!({"url": server.uri(), "method": "GET"});
+        let error = http.execute(context("http", config, Arc::default())).await.unwrap_err();
+        assert_eq!((error.code, error.retryable), (code, retryable));
+    }
 }
 
 #[test]

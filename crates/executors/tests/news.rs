@@ -170,22 +170,38 @@ async fn matches_are_told_and_only_new_ones() {
     assert_eq!(titles(&data["matches"]), ["Rust & you", "Undated about AI, again"]);
     assert_eq!((&data["count"], &data["matches"][1]["keywords"]), (&json!(2), &json!(["ai"])));
     assert_eq!(notified.contents(), ["2 new items about the keywords:\n- Rust & you\n- Undated about AI, again"]);
-    assert_eq!(first.metadata["news_seen"].as_array().unwrap().len(), 1);
+    assert_eq!(first.metadata["news_seen"].as_array().unwrap().len(), 2);
 
-    // Neither what was published before the last run nor the undated item that was seen.
+    // What was seen is not new, whatever its date.
     let mut next = context("news_monitor", config.clone());
     next.task.metadata = Some(first.metadata.clone());
-    next.task.last_run_time = Some("2030-01-01T10:00:00Z".parse().unwrap());
+    next.task.last_success_time = Some("2029-01-01T10:00:00Z".parse().unwrap());
     let second = run(&executor, next).await.unwrap();
     assert_eq!((&second.result["monitored_data"]["count"], notified.contents().len()), (&json!(0), 1));
     assert_eq!(second.metadata, first.metadata);
 
+    // What a feed brings late, with a date before the last run, is new.
+    let mut next = context("news_monitor", config.clone());
+    next.task.metadata = Some(support::object(json!({"news_seen": []})));
+    next.task.last_success_time = Some("2031-01-01T10:00:00Z".parse().unwrap());
+    let late = run(&executor, next).await.unwrap();
+    assert_eq!(late.result["monitored_data"]["count"], 2);
+
+    // Where nobody remembers, or not all of it, the date decides for those that have one.
+    let full: Vec<_> = (0..500).map(|n| n.to_string()).collect();
+    for metadata in [None, Some(support::object(json!({"news_seen": full})))] {
+        let mut next = context("news_monitor", config.clone());
+        next.task.metadata = metadata;
+        next.task.last_success_time = Some("2031-01-01T10:00:00Z".parse().unwrap());
+        let outcome = run(&executor, next).await.unwrap();
+        assert_eq!(titles(&outcome.result["monitored_data"]["matches"]), ["Undated about AI, again"]);
+    }
+
     let mut next = context("news_monitor", config);
-    next.task.last_run_time = Some("2030-01-01T09:59:59Z".parse().unwrap());
     next.task.config.insert("since_last_run".into(), json!(false));
     next.task.metadata = Some(first.metadata);
     let third = run(&executor, next).await.unwrap();
-    assert_eq!(third.result["monitored_data"]["count"], 2);
+    assert_eq!((&third.result["monitored_data"]["count"], third.metadata.len()), (&json!(2), 0));
 }
 
 #[tokio::test]

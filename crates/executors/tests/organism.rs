@@ -33,7 +33,7 @@ async fn what_the_organism_returns_is_the_whole_result() {
             "type": "graph_fact_embed", "params": {"k": 2}, "description": "d", "domain": "facts", "drift_score": 0.4,
         })))
         .respond_with(ResponseTemplate::new(200).set_body_json(&answer))
-        .expect(2)
+        .expect(3)
         .mount(&server)
         .await;
     let config = json!({"type": "graph_fact_embed", "params": {"k": 2}, "domain": "facts", "drift_score": 0.4});
@@ -41,12 +41,14 @@ async fn what_the_organism_returns_is_the_whole_result() {
     canonical.task.description = Some("d".into());
     assert_eq!(organism(&server).execute(canonical).await.unwrap().result, answer);
 
-    let mut seedcore = context("graph_fact_embed", json!({"params": {"k": 2}}));
-    seedcore.task.origin = Origin::Seedcore;
-    seedcore.task.description = Some("d".into());
-    seedcore.task.attributes = object(json!({"domain": "facts", "drift_score": 0.4}));
-    assert_eq!(seedcore.task.claimed_as(), "organism");
-    assert_eq!(organism(&server).execute(seedcore).await.unwrap().result, answer);
+    for config in [json!({"k": 2}), json!({"params": {"k": 2}})] {
+        let mut seedcore = context("graph_fact_embed", config);
+        seedcore.task.origin = Origin::Seedcore;
+        seedcore.task.description = Some("d".into());
+        seedcore.task.attributes = object(json!({"domain": "facts", "drift_score": 0.4}));
+        assert_eq!(seedcore.task.claimed_as(), "organism");
+        assert_eq!(organism(&server).execute(seedcore).await.unwrap().result, answer);
+    }
 }
 
 #[tokio::test]

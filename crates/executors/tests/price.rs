@@ -40,11 +40,25 @@ async fn a_price_at_or_below_the_target_is_told() {
     let url = data.as_object_mut().unwrap().remove("product_url").unwrap();
     assert_eq!(
         data,
-        json!({"price": 19.99, "currency": "EUR", "target_price": 19.99, "price_met": true, "title": "A lamp", "source": "json_ld"})
+        json!({
+            "price": 19.99, "ambiguous": false, "currency": "EUR", "target_price": 19.99, "price_met": true,
+            "title": "A lamp", "source": "json_ld",
+        })
     );
     assert_eq!(told, [format!("A lamp costs 19.99 EUR, at or below 19.99\n{}", url.as_str().unwrap())]);
     let (data, told) = track(page, json!({"target_price": 10})).await;
     assert_eq!((&data.unwrap()["price_met"], told.len()), (&json!(false), 0));
+}
+
+#[tokio::test]
+async fn a_price_that_may_mean_two_things_is_read_as_the_larger_and_says_so() {
+    let page = ld(r#"{"@type":"Product","name":"x","offers":{"price":"1.299","priceCurrency":"EUR"}}"#);
+    let (data, told) = track(page, json!({"target_price": 100})).await;
+    let data = data.unwrap();
+    assert_eq!(
+        (&data["price"], &data["ambiguous"], &data["price_met"], told.len()),
+        (&json!(1299.0), &json!(true), &json!(false), 0)
+    );
 }
 
 #[tokio::test]

@@ -34,6 +34,8 @@ pub struct ExecutorPool {
     parts: PoolParts,
     background: Background,
     config: PoolConfig,
+    /// Those that this instance has an executor for; other instances may have more.
+    task_types: Vec<String>,
 }
 
 /// What [`ExecutorPool`] works with.
@@ -46,7 +48,9 @@ pub struct PoolParts {
 
 impl ExecutorPool {
     pub fn new(parts: PoolParts, background: Background, config: PoolConfig) -> Self {
-        Self { parts, background, config }
+        let ours = types::BUILTIN.iter().filter(|task_type| parts.executors.find(task_type).is_some());
+        let task_types = ours.map(|task_type| (*task_type).to_owned()).collect();
+        Self { parts, background, config, task_types }
     }
 
     /// Claims and runs until `stop` fires; then returns at once, while what runs is finished or
@@ -93,7 +97,7 @@ impl ExecutorPool {
         let request = ClaimRequest {
             tenant_id: None,
             handler: Handler::Builtin,
-            task_types: types::BUILTIN.iter().map(|t| (*t).to_owned()).collect(),
+            task_types: self.task_types.clone(),
             worker_id: self.config.worker_id.clone(),
             max_tasks: i64::try_from(wanted).unwrap_or(1),
             lease_seconds: i64::try_from(self.config.lease.as_secs()).unwrap_or(i64::MAX),

@@ -18,7 +18,7 @@ use crate::shared::{notify, progress, unless_cancelled};
 
 const MAX_KEYWORDS: usize = 50;
 const MAX_KEYWORD: usize = 100;
-/// Key in the task's metadata: which items without a date were reported.
+/// Key in the task's metadata: which items were reported.
 const SEEN: &str = "news_seen";
 const MAX_SEEN: usize = 500;
 /// How many titles a notification lists.
@@ -43,8 +43,11 @@ struct Watch {
 
 /// What this run may call new.
 struct News {
+    /// Whether this run remembers, and looks at what earlier ones remember.
+    remembers: bool,
+    /// What is older counts as seen: when nothing was remembered, or more than there was room for.
     since: Option<DateTime<Utc>>,
-    /// Fingerprints of matches without a date: of earlier runs, and of this one.
+    /// Fingerprints of matches: of earlier runs, and of this one.
     before: Vec<String>,
     now: Vec<String>,
 }
@@ -109,34 +112,37 @@ impl NewsMonitor {
 }
 
 impl News {
-    fn of(context: &ExecutionContext, since_last_run: bool) -> Self {
-        if !since_last_run {
-            return Self { since: None, before: Vec::new(), now: Vec::new() };
+    fn of(context: &ExecutionContext, remembers: bool) -> Self {
+        if !remembers {
+            return Self { remembers, since: None, before: Vec::new(), now: Vec::new() };
         }
         let seen = context.task.metadata.as_ref().and_then(|metadata| metadata.get(SEEN)).and_then(Value::as_array);
+        let complete = seen.is_some_and(|seen| seen.len() < MAX_SEEN);
         let before = seen.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
-        Self { since: context.task.last_run_time, before, now: Vec::new() }
+        // The last success: what a failed run did not report is still new.
+        let since = context.task.last_success_time.filter(|_| !complete);
+        Self { remembers, since, before, now: Vec::new() }
     }
 
-    /// Compares dates, and for an item without one what was seen before.
+    /// A feed may bring an item long after its date, so what was seen decides, and not the date.
     fn is_new(&mut self, item: &Item) -> bool {
-        if let Some(published) = item.published {
-            return self.since.is_none_or(|since| published > since);
+        if !self.remembers {
+            return true;
         }
         let id = fingerprint(item);
         let known = self.before.contains(&id);
         self.now.push(id);
-        !known
+        !known && self.since.zip(item.published).is_none_or(|(since, published)| published > since)
     }
 
     /// What the next run must know: what the feeds still have first, then what may come back.
     fn seen(self) -> JsonObject {
-        let Self { before, now: mut seen, .. } = self;
-        let gone: Vec<_> = before.into_iter().filter(|id| !seen.contains(id)).collect();
-        seen.extend(gone);
-        seen.truncate(MAX_SEEN);
+        let Self { remembers, before, now: mut seen, .. } = self;
         let mut metadata = JsonObject::new();
-        if !seen.is_empty() {
+        if remembers {
+            let known: BTreeSet<_> = seen.iter().cloned().collect();
+            seen.extend(before.into_iter().filter(|id| !known.contains(id)));
+            seen.truncate(MAX_SEEN);
             metadata.insert(SEEN.into(), json!(seen));
         }
         metadata

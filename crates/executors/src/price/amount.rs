@@ -35,10 +35,23 @@ pub(super) fn currency_beside(text: &str) -> Option<String> {
     })
 }
 
+/// An amount that was read.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Amount {
+    /// More than 0.
+    pub(super) value: f64,
+    /// Whether it may mean a thousandth of that: `1.299` and `1,299` mean either, and are read as
+    /// the larger, so that no target is met by mistake.
+    pub(super) ambiguous: bool,
+}
+
 /// The amount of a JSON number or text; `None` unless it is more than 0.
-pub(super) fn of_json(value: &Value, currency: Option<&str>) -> Option<f64> {
+pub(super) fn of_json(value: &Value, currency: Option<&str>) -> Option<Amount> {
     match value {
-        Value::Number(number) => number.as_f64().filter(|amount| amount.is_finite() && *amount > 0.0),
+        Value::Number(number) => {
+            let value = number.as_f64().filter(|amount| amount.is_finite() && *amount > 0.0)?;
+            Some(Amount { value, ambiguous: false })
+        }
         Value::String(text) => parse(text, currency),
         _ => None,
     }
@@ -51,7 +64,7 @@ fn is_space(c: char) -> bool {
 /// The first amount in a text: `1.234,56`, `1,234.56`, `$19.99`, `1 234,56 €`, `1'234.50`. Three
 /// digits after a single separator are thousands, unless the currency has three decimals or
 /// nothing but 0 stands before. `None` unless it is more than 0.
-pub(super) fn parse(text: &str, currency: Option<&str>) -> Option<f64> {
+pub(super) fn parse(text: &str, currency: Option<&str>) -> Option<Amount> {
     let chars: Vec<char> = text.chars().collect();
     let start = chars.iter().position(char::is_ascii_digit)?;
     if start > 0 && matches!(chars[start - 1], '-' | '−') {
@@ -72,12 +85,14 @@ pub(super) fn parse(text: &str, currency: Option<&str>) -> Option<f64> {
         }
     }
     let separators: Vec<(usize, char)> = number.char_indices().filter(|(_, c)| !c.is_ascii_digit()).collect();
+    let mut ambiguous = false;
     let decimal = match separators.as_slice() {
         [] => None,
         [(at, _)] => {
             let (whole, rest) = (&number[..*at], &number[at + 1..]);
             let grouped = rest.len() == 3 && (1..=3).contains(&whole.len()) && whole != "0";
             let three_decimals = currency.is_some_and(|currency| THREE_DECIMALS.contains(&currency));
+            ambiguous = grouped && !three_decimals;
             (!grouped || three_decimals).then_some(*at)
         }
         // The last one, when it differs from those before.
@@ -91,12 +106,13 @@ pub(super) fn parse(text: &str, currency: Option<&str>) -> Option<f64> {
             _ => {}
         }
     }
-    plain.parse().ok().filter(|amount: &f64| amount.is_finite() && *amount > 0.0)
+    let value = plain.parse().ok().filter(|amount: &f64| amount.is_finite() && *amount > 0.0)?;
+    Some(Amount { value, ambiguous })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{currency_beside, parse};
+    use super::{Amount, currency_beside, parse};
 
     #[test]
     fn amounts_are_read_as_they_are_written_anywhere() {
@@ -121,9 +137,11 @@ mod tests {
             ("19 199 items", 19199.0),
             ("3 for 10", 3.0),
         ] {
-            assert_eq!(parse(text, None), Some(amount), "{text}");
+            let read = parse(text, None).unwrap();
+            assert_eq!(read.value, amount, "{text}");
+            assert_eq!(read.ambiguous, ["1,299", "1.299 €"].contains(&text), "{text}");
         }
-        assert_eq!(parse("12.500", Some("KWD")), Some(12.5));
+        assert_eq!(parse("12.500", Some("KWD")), Some(Amount { value: 12.5, ambiguous: false }));
         for text in ["", "free", "0", "0.00", "-5", "1\u{fffd}234", "€", "."] {
             assert_eq!(parse(text, None), None, "{text}");
         }

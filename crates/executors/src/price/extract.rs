@@ -3,6 +3,7 @@
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
+use super::amount::Amount;
 use super::scan::{Findings, scan};
 use super::{amount, json_ld};
 use crate::shared::shortened;
@@ -14,7 +15,7 @@ const CHARSET_WITHIN: usize = 1024;
 /// A price on a page.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Price {
-    pub(super) amount: f64,
+    pub(super) amount: Amount,
     /// Three capitals.
     pub(super) currency: Option<String>,
     /// `json_ld`, `microdata` or `open_graph`.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::future::join_all;
 use task_domain::decide::{self, NewTask};
-use task_domain::{ExecutionStatus, Handler, Priority, Task, TaskStatus, TenantId};
+use task_domain::{ExecutionStatus, Handler, Origin, Priority, Task, TaskStatus, TenantId};
 use task_protocols::{ClaimRequest, SaveOutcome};
 
 use crate::support::build::{hourly, new_task, queued, tenant, user};
@@ -241,4 +241,21 @@ pub(crate) async fn the_lease_of_a_claim_is_as_long_as_asked_by_the_stores_clock
     assert_eq!(current.status, ExecutionStatus::Running);
     assert_eq!(stores.load(&task).await, claimed, "a claim returns what a read finds");
     assert_eq!(stores.executions.list_executions(&executions_of(&task)).await.unwrap(), std::slice::from_ref(current));
+}
+
+/// Whatever its own type is; the type is then no worker's either.
+pub(crate) async fn what_the_organism_does_of_seedcore_is_claimed_as_organism(stores: Stores) {
+    let of_seedcore = |handler| NewTask { origin: Origin::Seedcore, handler, task_type: "plan".into(), ..queued() };
+    let ours = stores.create(of_seedcore(Handler::Builtin)).await;
+    let theirs = stores.create(of_seedcore(Handler::Worker)).await;
+    let claim = |handler, task_type: &str| {
+        let request = ClaimRequest { handler, ..claim_types(&[task_type], 10) };
+        let stores = stores.clone();
+        async move { stores.executions.claim(&request).await.unwrap().into_iter().map(|t| t.id).collect::<Vec<_>>() }
+    };
+    assert!(claim(Handler::Builtin, "plan").await.is_empty());
+    assert!(claim(Handler::Worker, "organism").await.is_empty());
+    assert_eq!(claim(Handler::Builtin, "organism").await, [ours.id]);
+    assert_eq!(claim(Handler::Worker, "plan").await, [theirs.id]);
+    assert_eq!(stores.load(&ours).await.task_type, "plan");
 }

@@ -89,6 +89,7 @@ contract! {
         the_reapers_save_re_checks_the_lease
         an_expired_lease_is_reaped_once;
     claims:
+        what_the_organism_does_of_seedcore_is_claimed_as_organism
         sixteen_claimers_share_2000_tasks_with_one_winner_each_and_none_left
         a_cancel_beside_claims_always_wins_in_the_end
         claims_come_by_priority_then_turn_then_id
