@@ -28,6 +28,7 @@ pub struct ApiKey {
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait ApiKeyStore: Send + Sync {
+    /// Adds a key; an error when its id is taken, in whatever tenant.
     async fn add_key(&self, key: &ApiKey) -> StoreResult<()>;
 
     /// Any key, also an expired or revoked one.
@@ -36,9 +37,12 @@ pub trait ApiKeyStore: Send + Sync {
     /// The keys of a tenant, oldest first.
     async fn list_keys(&self, tenant_id: &TenantId) -> StoreResult<Vec<ApiKey>>;
 
-    /// Whether a key that was not revoked is so now.
+    /// Whether a key of this tenant that was not revoked is so now.
     async fn revoke_key(&self, tenant_id: &TenantId, id: &str) -> StoreResult<bool>;
 
     /// Notes that the key was used now.
     async fn touch_key(&self, id: &str) -> StoreResult<()>;
+
+    /// Whether any key of any tenant lets somebody in now: neither revoked nor expired.
+    async fn any_key(&self) -> StoreResult<bool>;
 }

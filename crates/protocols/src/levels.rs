@@ -15,9 +15,22 @@ pub struct KnownLevel {
     pub gateway: Option<SubscriptionLevel>,
 }
 
+/// Whether anything is known of any user's level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AnyKnown {
+    /// From `subscription.changed`.
+    pub event: bool,
+    /// From any source.
+    pub any: bool,
+}
+
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait LevelStore: Send + Sync {
+    /// Whether any user of any tenant is known at all; MUST be cheap with a million users known.
+    async fn any_known(&self) -> StoreResult<AnyKnown>;
+
+    /// What was heard of a user; nothing for one that was never heard of.
     async fn known_level(&self, tenant_id: &TenantId, user_id: &UserId) -> StoreResult<KnownLevel>;
 
     /// Keeps what an event said at `at`, unless a younger one was kept already.

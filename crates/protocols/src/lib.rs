@@ -38,13 +38,13 @@ pub use executors::{
 pub use facts::{FactFilter, FactPage, FactScope, FactStore};
 pub use hints::{Hint, HintBus};
 pub use history::{HistoryRecord, HistoryStore};
-pub use levels::{InboxStore, KnownLevel, LevelStore};
+pub use levels::{AnyKnown, InboxStore, KnownLevel, LevelStore};
 pub use neighbours::{
     AccountClient, AccountProfile, CalendarClient, CalendarEvent, NeighbourError, Notification, NotificationClient,
 };
 pub use outbox::{EventFilter, OutboxEvent, OutboxStore, RelayLock};
 pub use progress::{MAX_PROGRESS_ENTRIES, ProgressAppended, ProgressEntry, ProgressStore};
-pub use retention::{RetentionStore, Swept};
+pub use retention::{RetentionStore, SweepCursor, Swept};
 pub use store_error::{StoreError, StoreResult};
 pub use tasks::{Loaded, SaveOutcome, TaskCursor, TaskFilter, TaskPage, TaskSort, TaskStore};
 pub use templates::TemplateStore;

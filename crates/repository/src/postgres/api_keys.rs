@@ -70,4 +70,12 @@ impl ApiKeyStore for PostgresEngine {
         let touched = diesel::update(key).set(api_keys::last_used_at.eq(clock_timestamp().nullable()));
         touched.execute(&mut connection).await.map(drop).map_err(errors::failed)
     }
+
+    async fn any_key(&self) -> StoreResult<bool> {
+        let mut connection = self.pools.main().await?;
+        let usable = api_keys::table
+            .filter(api_keys::revoked_at.is_null())
+            .filter(api_keys::expires_at.is_null().or(api_keys::expires_at.assume_not_null().gt(clock_timestamp())));
+        diesel::select(diesel::dsl::exists(usable)).get_result(&mut connection).await.map_err(errors::failed)
+    }
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use task_domain::{SubscriptionLevel, TenantId, UserId};
-use task_protocols::{InboxStore, KnownLevel, LevelStore, StoreResult};
+use task_protocols::{AnyKnown, InboxStore, KnownLevel, LevelStore, StoreResult};
 
 use super::clock::clock_timestamp;
 use super::schema::{inbox_events, user_limits};
@@ -28,6 +28,17 @@ async fn ensure(connection: &mut AsyncPgConnection, tenant_id: &TenantId, user_i
 
 #[async_trait]
 impl LevelStore for PostgresEngine {
+    async fn any_known(&self) -> StoreResult<AnyKnown> {
+        let mut connection = self.pools.main().await?;
+        let heard = user_limits::table.filter(user_limits::event_level.is_not_null());
+        let everybody = user_limits::table.select(user_limits::user_id);
+        let (event, any) = diesel::select((diesel::dsl::exists(heard), diesel::dsl::exists(everybody)))
+            .get_result(&mut connection)
+            .await
+            .map_err(errors::failed)?;
+        Ok(AnyKnown { event, any })
+    }
+
     async fn known_level(&self, tenant_id: &TenantId, user_id: &UserId) -> StoreResult<KnownLevel> {
         let mut connection = self.pools.main().await?;
         let row: Option<(Option<Word<SubscriptionLevel>>, Option<Word<SubscriptionLevel>>)> = user_limits::table

@@ -72,4 +72,15 @@ impl ApiKeyStore for SqliteEngine {
         })
         .await
     }
+
+    async fn any_key(&self) -> StoreResult<bool> {
+        let now = Stamp(self.clock.now());
+        self.read(move |conn| {
+            let usable = api_keys::table
+                .filter(api_keys::revoked_at.is_null())
+                .filter(api_keys::expires_at.is_null().or(api_keys::expires_at.assume_not_null().gt(now)));
+            diesel::select(diesel::dsl::exists(usable)).get_result(conn)
+        })
+        .await
+    }
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use task_domain::{SubscriptionLevel, TenantId, UserId};
-use task_protocols::{InboxStore, KnownLevel, LevelStore, StoreResult};
+use task_protocols::{AnyKnown, InboxStore, KnownLevel, LevelStore, StoreResult};
 
 use super::SqliteEngine;
 use super::schema::{inbox_events, user_limits};
@@ -25,6 +25,17 @@ fn ensure(conn: &mut SqliteConnection, tenant_id: &TenantId, user_id: &UserId, n
 
 #[async_trait]
 impl LevelStore for SqliteEngine {
+    async fn any_known(&self) -> StoreResult<AnyKnown> {
+        self.read(move |conn| {
+            let heard = user_limits::table.filter(user_limits::event_level.is_not_null());
+            let everybody = user_limits::table.select(user_limits::user_id);
+            let (event, any) =
+                diesel::select((diesel::dsl::exists(heard), diesel::dsl::exists(everybody))).get_result(conn)?;
+            Ok(AnyKnown { event, any })
+        })
+        .await
+    }
+
     async fn known_level(&self, tenant_id: &TenantId, user_id: &UserId) -> StoreResult<KnownLevel> {
         let (tenant_id, user_id) = (tenant_id.clone(), user_id.clone());
         self.read(move |conn| {

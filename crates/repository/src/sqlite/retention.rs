@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::DateTime;
 use diesel::prelude::*;
-use task_protocols::{RetentionStore, StoreResult, Swept};
+use task_protocols::{RetentionStore, StoreResult, SweepCursor, Swept};
 
 use super::SqliteEngine;
 use super::schema::{
@@ -50,19 +51,33 @@ impl RetentionStore for SqliteEngine {
                     diesel::delete(task_states::table.filter(task_states::id.eq_any(&old))).execute(conn)?;
                     diesel::delete(user_tasks::table.filter(user_tasks::id.eq_any(&old))).execute(conn)?
                 }
-                Swept::TerminalTasks => {
-                    let has_history = task_history::table.filter(task_history::task_id.eq(task_states::id));
-                    let old: Vec<i64> = task_states::table
-                        .filter(task_states::completed_at.lt(before))
-                        .filter(diesel::dsl::exists(has_history))
-                        .limit(limit)
-                        .select(task_states::id)
-                        .load(conn)?;
-                    remove_records(conn, &old, true)?;
-                    old.len()
-                }
             };
             Ok(swept as u64)
+        })
+        .await
+    }
+
+    async fn sweep_terminal(
+        &self,
+        age: Duration,
+        after: Option<SweepCursor>,
+        limit: i64,
+    ) -> StoreResult<Option<SweepCursor>> {
+        let after = after.unwrap_or(SweepCursor { ended_at: DateTime::UNIX_EPOCH, id: 0 });
+        self.write(move |conn, now| {
+            let ended_at = task_states::completed_at.assume_not_null();
+            let from = Stamp(after.ended_at);
+            let old: Vec<(i64, Option<Stamp>)> = task_states::table
+                .filter(task_states::completed_at.lt(Stamp(now - age)).and(ended_at.ge(from)))
+                .filter(ended_at.gt(from).or(task_states::id.gt(after.id)))
+                .order((task_states::completed_at, task_states::id))
+                .limit(limit)
+                .select((task_states::id, task_states::completed_at))
+                .load(conn)?;
+            let ids: Vec<i64> = old.iter().map(|(id, _)| *id).collect();
+            remove_records(conn, &ids, true)?;
+            let last = old.last().and_then(|(id, ended_at)| Some((*id, (*ended_at)?)));
+            Ok(last.map(|(id, ended_at)| SweepCursor { ended_at: ended_at.0, id }))
         })
         .await
     }

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod analytics;
+mod api_keys;
 mod claim_origin;
 mod claim_repeat;
 mod claim_shape;
@@ -19,11 +20,13 @@ mod fencing;
 mod history;
 mod idempotency;
 mod leases;
+mod levels;
 mod list;
 mod model;
 mod outbox;
 mod progress;
 mod quota;
+mod retention;
 mod save;
 mod support;
 mod tasks;
@@ -173,6 +176,23 @@ contract! {
         runs_past_their_deadline_are_found_queued_running_and_paused
         reminders_are_those_of_tasks_that_are_not_done_each_once
         nothing_is_due_in_an_empty_store;
+    api_keys:
+        a_key_is_found_exactly_as_it_was_added
+        keys_are_listed_by_tenant_oldest_first
+        a_key_is_revoked_once_and_only_by_its_tenant
+        a_used_key_says_when
+        a_store_says_whether_any_key_is_of_use;
+    levels:
+        a_level_is_known_by_its_source
+        the_youngest_event_wins_in_whatever_order_they_come
+        a_store_says_whether_it_knows_any_level
+        an_inbound_event_is_noted_once;
+    retention:
+        records_of_ended_tasks_go_and_their_last_result_stays
+        a_reopened_task_keeps_its_records_until_it_has_ended_again
+        deleted_tasks_go_whole_after_their_time
+        idempotency_keys_and_inbox_ids_go_by_their_age
+        a_sweep_reaches_every_tenant_and_touches_no_other_task;
     tenants:
         tasks_of_another_tenant_are_neither_found_nor_listed
         a_change_saved_under_another_tenant_reaches_nothing

@@ -11,9 +11,9 @@ use chrono::{DateTime, Duration, Utc};
 use task_domain::decide::{self, Change, Claimer, IdSource, Moment, NewTask, Rejection};
 use task_domain::{Actor, Event, Handler, LeaseToken, Task, TenantId};
 use task_protocols::{
-    AnalyticsStore, ClaimRequest, ClaimTaskRequest, ConversationStore, ExecutionQuery, ExecutionStore, FactStore,
-    HistoryStore, OutboxEvent, OutboxStore, ProgressStore, RetentionStore, SaveOutcome, TaskFilter, TaskStore,
-    TemplateStore, TimedStore, TrackStore,
+    AnalyticsStore, ApiKeyStore, ClaimRequest, ClaimTaskRequest, ConversationStore, ExecutionQuery, ExecutionStore,
+    FactStore, HistoryStore, InboxStore, LevelStore, OutboxEvent, OutboxStore, ProgressStore, RetentionStore,
+    SaveOutcome, TaskFilter, TaskStore, TemplateStore, TimedStore, TrackStore,
 };
 use uuid::Uuid;
 
@@ -40,12 +40,16 @@ pub(crate) struct Beside {
     pub(crate) conversations: Arc<dyn ConversationStore>,
     pub(crate) facts: Arc<dyn FactStore>,
     pub(crate) retention: Arc<dyn RetentionStore>,
+    pub(crate) api_keys: Arc<dyn ApiKeyStore>,
+    pub(crate) levels: Arc<dyn LevelStore>,
+    pub(crate) inbox: Arc<dyn InboxStore>,
 }
 
 impl Beside {
     fn of<E>(engine: &Arc<E>) -> Self
     where
         E: TemplateStore + AnalyticsStore + ConversationStore + FactStore + RetentionStore + 'static,
+        E: ApiKeyStore + LevelStore + InboxStore,
     {
         Self {
             templates: engine.clone(),
@@ -53,6 +57,9 @@ impl Beside {
             conversations: engine.clone(),
             facts: engine.clone(),
             retention: engine.clone(),
+            api_keys: engine.clone(),
+            levels: engine.clone(),
+            inbox: engine.clone(),
         }
     }
 }
@@ -85,6 +92,7 @@ impl Stores {
     where
         E: TaskStore + ExecutionStore + TimedStore + ProgressStore + OutboxStore + HistoryStore + TrackStore + 'static,
         E: TemplateStore + AnalyticsStore + ConversationStore + FactStore + RetentionStore,
+        E: ApiKeyStore + LevelStore + InboxStore,
     {
         Self {
             beside: Beside::of(&engine),

@@ -1,0 +1,1 @@
+DROP INDEX task.user_limits_event;
