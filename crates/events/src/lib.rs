@@ -7,5 +7,5 @@ mod nats;
 mod relay;
 
 pub use in_process::{InProcessBus, InProcessHints};
-pub use nats::{NatsBus, NatsConfig, NatsError, NatsHints, STREAM};
+pub use nats::{Inbound, InboundOutcome, NatsBus, NatsConfig, NatsError, NatsHints, STREAM};
 pub use relay::{Relay, RelayConfig, RelayError};

@@ -47,7 +47,11 @@ impl Application {
         let instance_id = Uuid::now_v7().to_string();
         let (work, relay) = (Background::new(Handle::current()), Background::new(Handle::current()));
         let stores = engine::open(&settings, migrate).await?;
+        if !settings.has_credentials() && !stores.api_keys.any_key().await? {
+            return Err(StartError::NoCredentials);
+        }
         let bus = wiring::connect_bus(&settings, &instance_id, &relay).await?;
+        wiring::start_consul(&settings, address, &instance_id, &work)?;
         let state = wiring::wire(&settings, &stores, &bus, instance_id, &work, &relay).await?;
         let relay_loop =
             Arc::new(Relay::new(Arc::clone(&stores.outbox), bus.events, bus.hints, RelayConfig::default()));

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::app::Application;
-use crate::config::Settings;
+use crate::config::{LogSettings, Settings};
 use crate::error::StartError;
+use crate::keys_cli::{self, KeysCommand};
 use crate::wiring::engine;
 use crate::{banner, logging, shutdown};
 
@@ -27,7 +28,7 @@ pub struct Arguments {
     pub no_migrate: bool,
 }
 
-#[derive(Debug, Subcommand, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Subcommand, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Serves the API and runs the background loops (the default).
     Serve,
@@ -35,6 +36,11 @@ pub enum Command {
     Migrate,
     /// Prints the OpenAPI document.
     Openapi,
+    /// Makes, lists and revokes API keys.
+    Keys {
+        #[command(subcommand)]
+        action: KeysCommand,
+    },
     /// Asks a running instance whether it is healthy; exit code 0 when it is.
     Health,
 }
@@ -57,6 +63,10 @@ pub fn execute(arguments: Arguments) -> Result<(), StartError> {
             engine::open(&settings, true).await?;
             tracing::info!("the database schema is up to date");
             Ok(())
+        }),
+        Command::Keys { action } => runtime.block_on(async {
+            logging::start(&LogSettings { level: "warn".into(), ..settings.log.clone() })?;
+            keys_cli::execute(action, &settings, !arguments.no_migrate).await
         }),
         Command::Health => runtime.block_on(health(&settings)),
         Command::Openapi => Ok(()),

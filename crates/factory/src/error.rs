@@ -7,7 +7,7 @@ pub enum StartError {
     #[error("the configuration cannot be used: {0}")]
     Config(String),
     #[error(
-        "nobody could call this service: set GATEWAY_SECRET (users through a gateway) or API_KEY (services), or start with --dev to try it out"
+        "nobody could call this service: set GATEWAY_SECRET (users through a gateway) or API_KEY (services), make a key with `task-service keys create --name NAME --scope tasks:write`, or start with --dev to try it out"
     )]
     NoCredentials,
     #[error(
@@ -36,6 +36,9 @@ pub enum StartError {
     Health { url: String, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("the database does not answer; is it running, and is DATABASE_URL right?")]
     Store(#[from] StoreError),
+    /// A command was refused; the message says why and what to do.
+    #[error("{0}")]
+    Command(String),
     #[error(transparent)]
     Io(#[from] std::io::Error),
     #[error("{0}")]

@@ -31,7 +31,7 @@ fn refused(arguments: &[&str], environment: &[(&str, &str)], words: &[&str]) {
 
 #[test]
 fn without_anybody_who_could_call_it_the_start_is_refused() {
-    refused(&[], &[], &["GATEWAY_SECRET", "API_KEY", "--dev"]);
+    refused(&[], &[("SERVICE_PORT", "0")], &["GATEWAY_SECRET", "API_KEY", "--dev"]);
     refused(&["--dev"], &[("HOST", "0.0.0.0")], &["loopback", "GATEWAY_SECRET"]);
 }
 
@@ -60,6 +60,40 @@ fn what_cannot_be_had_is_said_with_what_to_do() {
     refused(&["health"], &[("SERVICE_PORT", &free.to_string())], &["no answer", "is the service running"]);
     refused(&["--dev"], &[("SERVICE_PORT", "0"), ("NATS_URL", "nats://[::bad")], &["NATS_URL"]);
     refused(&["--dev"], &[("SERVICE_PORT", "0"), ("DATABASE_URL", "sqlite:///proc/none/tasks.db")], &["DATABASE_URL"]);
+}
+
+/// What a command printed; it must succeed.
+fn printed(folder: &TempDatabase, arguments: &[&str]) -> String {
+    let output = run(folder, arguments, &[]);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn keys_are_made_listed_and_revoked() {
+    let folder = temp_database();
+    assert!(printed(&folder, &["keys", "list"]).contains("keys create"));
+    let made =
+        printed(&folder, &["keys", "create", "--name", "ci", "--scope", "tasks:write", "--expires-in-days", "9"]);
+    let key = made.lines().next().unwrap();
+    assert!(key.starts_with("tsk_") && made.contains("shown once"), "{made}");
+    let id = key.split('_').nth(1).unwrap();
+    let listed = printed(&folder, &["keys", "list"]);
+    assert!(listed.contains(id) && listed.contains("active") && !listed.contains(key), "{listed}");
+    assert!(!printed(&folder, &["keys", "list", "--tenant", "other"]).contains(id));
+    assert!(printed(&folder, &["keys", "revoke", id]).contains("revoked"));
+    assert!(printed(&folder, &["keys", "list"]).contains("revoked"));
+}
+
+#[test]
+fn a_wrong_keys_command_says_what_is_right() {
+    refused(&["keys", "create", "--name", "ci"], &[], &["--scope"]);
+    refused(&["keys", "create", "--name", "ci", "--scope", "all"], &[], &["tasks:work", "admin"]);
+    let expired = ["keys", "create", "--name", "ci", "--scope", "admin", "--expires-in-days", "0"];
+    refused(&expired, &[], &["--expires-in-days", "1 to 3650"]);
+    refused(&["keys", "create", "--name", " ", "--scope", "admin"], &[], &["--name"]);
+    refused(&["keys", "list", "--tenant", ""], &[], &["--tenant"]);
+    refused(&["keys", "revoke", "nobody"], &[], &["no key nobody", "keys list"]);
 }
 
 #[test]

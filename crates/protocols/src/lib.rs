@@ -12,8 +12,10 @@ mod conversations;
 mod executions;
 mod executors;
 mod facts;
+mod health;
 mod hints;
 mod history;
+mod inbound;
 mod levels;
 mod neighbours;
 mod outbox;
@@ -36,8 +38,10 @@ pub use executors::{
     ConfigProblem, ExecutionContext, ExecutorError, ExecutorRegistry, Outcome, ProgressSink, TaskExecutor,
 };
 pub use facts::{FactFilter, FactPage, FactScope, FactStore};
+pub use health::{HealthProbe, ProbeError};
 pub use hints::{Hint, HintBus};
 pub use history::{HistoryRecord, HistoryStore};
+pub use inbound::{InboundError, InboundEvent, InboundEventHandler, InboundKind};
 pub use levels::{AnyKnown, InboxStore, KnownLevel, LevelStore};
 pub use neighbours::{
     AccountClient, AccountProfile, CalendarClient, CalendarEvent, NeighbourError, Notification, NotificationClient,
@@ -60,8 +64,10 @@ pub use {
     executions::{MockExecutionStore, MockTimedStore},
     executors::{MockExecutorRegistry, MockProgressSink, MockTaskExecutor},
     facts::MockFactStore,
+    health::MockHealthProbe,
     hints::MockHintBus,
     history::MockHistoryStore,
+    inbound::MockInboundEventHandler,
     levels::{MockInboxStore, MockLevelStore},
     neighbours::{MockAccountClient, MockCalendarClient, MockNotificationClient},
     outbox::{MockOutboxStore, MockRelayLock},

@@ -3,12 +3,13 @@
 use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use actix_web::{FromRequest, HttpRequest, web};
-use futures::future::{Ready, ready};
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use task_domain::{SubscriptionLevel, TenantId, UserId};
-use task_service::{Access, Caller, Scope, ServiceError};
+use task_service::{Access, Caller, KeyIdentity, KeyService, Scope, ServiceError};
 
 use crate::errors::ApiError;
 use crate::state::ApiState;
@@ -16,13 +17,8 @@ use crate::state::ApiState;
 /// An API key that the configuration names.
 #[derive(Debug, Clone)]
 pub struct StaticKey {
-    /// Public name, for logs and history.
-    pub key_id: String,
     pub secret: SecretString,
-    pub tenant_id: TenantId,
-    pub scopes: Vec<Scope>,
-    /// Empty: every type.
-    pub task_types: Vec<String>,
+    pub identity: KeyIdentity,
 }
 
 /// What is believed.
@@ -40,13 +36,15 @@ pub struct Authenticated(pub Caller);
 
 impl FromRequest for Authenticated {
     type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let Some(state) = request.app_data::<web::Data<ApiState>>() else {
-            return ready(Err(ApiError::Unauthenticated));
-        };
-        ready(caller(&state.auth, request.headers()).map(Self))
+        let request = request.clone();
+        async move {
+            let state = request.app_data::<web::Data<ApiState>>().ok_or(ApiError::Unauthenticated)?;
+            caller(&state.auth, &state.keys, request.headers()).await.map(Self)
+        }
+        .boxed_local()
     }
 }
 
@@ -64,14 +62,17 @@ fn one<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, ApiErr
     }
 }
 
-fn caller(config: &AuthConfig, headers: &HeaderMap) -> Result<Caller, ApiError> {
+/// Who shows these headers.
+async fn caller(config: &AuthConfig, keys: &KeyService, headers: &HeaderMap) -> Result<Caller, ApiError> {
     let gateway = if trusted(config, headers)? { gateway_headers(headers)? } else { None };
     let Some(secret) = presented_key(headers)? else {
         let (tenant_id, user_id, level) = gateway.ok_or(ApiError::Unauthenticated)?;
         return Ok(Caller { tenant_id, access: Access::User { user_id, level } });
     };
-    let key =
-        config.keys.iter().find(|key| same(key.secret.expose_secret(), secret)).ok_or(ApiError::Unauthenticated)?;
+    let key = match config.keys.iter().find(|key| same(key.secret.expose_secret(), secret)) {
+        Some(key) => key.identity.clone(),
+        None => keys.authenticate(secret).await?.ok_or(ApiError::Unauthenticated)?,
+    };
     let mut acting_for = None;
     if let Some(user) = one(headers, "x-user-id")? {
         let may = key.scopes.contains(&Scope::ActAsUser) || key.scopes.contains(&Scope::Admin);
@@ -81,13 +82,8 @@ fn caller(config: &AuthConfig, headers: &HeaderMap) -> Result<Caller, ApiError> 
         let user_id = UserId::new(user).map_err(|_| ApiError::Unauthenticated)?;
         acting_for = Some((user_id, level(headers)?));
     }
-    let access = Access::Key {
-        key_id: key.key_id.clone(),
-        scopes: key.scopes.clone(),
-        task_types: key.task_types.clone(),
-        acting_for,
-    };
-    Ok(Caller { tenant_id: key.tenant_id.clone(), access })
+    let access = Access::Key { key_id: key.key_id, scopes: key.scopes, task_types: key.task_types, acting_for };
+    Ok(Caller { tenant_id: key.tenant_id, access })
 }
 
 /// Whether the gateway headers may be believed.
@@ -133,16 +129,23 @@ pub fn same(known: &str, shown: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::Arc;
+
     use actix_web::http::header::{HeaderName, HeaderValue};
+    use task_protocols::background::Background;
+    use task_protocols::{MockApiKeyStore, MockTaskStore, StoreError};
+
+    use super::*;
 
     fn config() -> AuthConfig {
         let key = |id: &str, scopes: &[Scope]| StaticKey {
-            key_id: id.into(),
             secret: SecretString::from(format!("secret-{id}")),
-            tenant_id: TenantId::default_tenant(),
-            scopes: scopes.to_vec(),
-            task_types: Vec::new(),
+            identity: KeyIdentity {
+                key_id: id.into(),
+                tenant_id: TenantId::default_tenant(),
+                scopes: scopes.to_vec(),
+                task_types: Vec::new(),
+            },
         };
         AuthConfig {
             development: false,
@@ -151,34 +154,53 @@ mod tests {
         }
     }
 
-    fn ask(headers: &[(&str, &str)]) -> Option<Caller> {
+    /// With a database that is away.
+    async fn answer(headers: &[(&str, &str)]) -> Result<Caller, ApiError> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(HeaderName::try_from(*name).unwrap(), HeaderValue::from_str(value).unwrap());
         }
-        caller(&config(), &map).ok()
+        let mut store = MockApiKeyStore::new();
+        store.expect_find_key().returning(|_| Err(StoreError::unavailable("away")));
+        let background = Background::new(tokio::runtime::Handle::current());
+        let keys = KeyService::new(Arc::new(store), Arc::new(MockTaskStore::new()), background);
+        caller(&config(), &keys, &map).await
     }
 
-    #[test]
-    fn gateway_headers_need_one_of_the_secrets() {
-        assert!(ask(&[("x-user-id", "ann")]).is_none());
-        assert!(ask(&[("x-user-id", "ann"), ("x-gateway-secret", "wrong")]).is_none());
+    async fn ask(headers: &[(&str, &str)]) -> Option<Caller> {
+        answer(headers).await.ok()
+    }
+
+    #[tokio::test]
+    async fn gateway_headers_need_one_of_the_secrets() {
+        assert!(ask(&[("x-user-id", "ann")]).await.is_none());
+        assert!(ask(&[("x-user-id", "ann"), ("x-gateway-secret", "wrong")]).await.is_none());
         for secret in ["old", "new"] {
-            let caller = ask(&[("x-user-id", "ann"), ("x-tenant-id", "acme"), ("x-gateway-secret", secret)]).unwrap();
+            let headers = [("x-user-id", "ann"), ("x-tenant-id", "acme"), ("x-gateway-secret", secret)];
+            let caller = ask(&headers).await.unwrap();
             assert_eq!(caller.tenant_id.as_str(), "acme");
             assert_eq!(caller.user_id().unwrap().as_str(), "ann");
         }
-        assert!(ask(&[("x-user-id", "ann"), ("x-user-id", "bob"), ("x-gateway-secret", "old")]).is_none());
+        assert!(ask(&[("x-user-id", "ann"), ("x-user-id", "bob"), ("x-gateway-secret", "old")]).await.is_none());
     }
 
-    #[test]
-    fn a_key_is_itself_unless_it_may_act_for_a_user() {
-        assert!(ask(&[("x-api-key", "nonsense")]).is_none());
-        assert!(ask(&[("x-api-key", "secret-worker")]).unwrap().is_key());
-        assert!(ask(&[("authorization", "Bearer secret-worker")]).unwrap().is_key());
-        assert!(ask(&[("authorization", "Basic abc")]).is_none());
-        assert!(ask(&[("x-api-key", "secret-worker"), ("x-user-id", "ann")]).is_none());
-        let acting = ask(&[("x-api-key", "secret-service"), ("x-user-id", "ann")]).unwrap();
+    #[tokio::test]
+    async fn a_key_is_itself_unless_it_may_act_for_a_user() {
+        assert!(ask(&[("x-api-key", "nonsense")]).await.is_none());
+        assert!(ask(&[("x-api-key", "secret-worker")]).await.unwrap().is_key());
+        assert!(ask(&[("authorization", "Bearer secret-worker")]).await.unwrap().is_key());
+        assert!(ask(&[("authorization", "Basic abc")]).await.is_none());
+        assert!(ask(&[("x-api-key", "secret-worker"), ("x-user-id", "ann")]).await.is_none());
+        let acting = ask(&[("x-api-key", "secret-service"), ("x-user-id", "ann")]).await.unwrap();
         assert_eq!(acting.user_id().unwrap().as_str(), "ann");
+    }
+
+    #[tokio::test]
+    async fn a_key_that_cannot_be_looked_up_is_not_called_wrong() {
+        let typo = "tsk_000000000000_00000000000000000000000000000000000000000000000000";
+        assert!(matches!(answer(&[("x-api-key", typo)]).await, Err(ApiError::Unauthenticated)), "needs no database");
+        let key = "tsk_000000000000_000000000000000000000000000000000000000000003cndXx";
+        let error = answer(&[("x-api-key", key)]).await.unwrap_err();
+        assert!(matches!(error, ApiError::Service(ServiceError::Store(StoreError::Unavailable(_)))), "{error:?}");
     }
 }

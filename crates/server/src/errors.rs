@@ -140,6 +140,9 @@ fn service_parts(error: &ServiceError) -> (StatusCode, &'static str, Value) {
             let body = json!({"detail": message, "conversation_id": conversation_id});
             (StatusCode::NOT_FOUND, "conversation_not_found", body)
         }
+        ServiceError::KeyNotFound { key_id } => {
+            (StatusCode::NOT_FOUND, "key_not_found", json!({"detail": message, "key_id": key_id}))
+        }
         ServiceError::Forbidden { action, required_level } => {
             let mut body = json!({"detail": message, "action": action});
             if let Some(level) = required_level {

@@ -199,6 +199,18 @@ impl Fields {
         })
     }
 
+    /// At most `most` texts; absent and null mean the same.
+    pub(crate) fn texts(&mut self, key: &str, most: usize, length: RangeInclusive<usize>) -> Option<Vec<String>> {
+        self.optional(key, |value| {
+            let Value::Array(items) = value else { return Err("must be a list of texts".into()) };
+            if items.len() > most {
+                return Err(format!("must have at most {most} entries"));
+            }
+            let texts: Result<_, _> = items.into_iter().map(|item| text(item, length.clone())).collect();
+            texts.map_err(|m| format!("every entry {m}"))
+        })
+    }
+
     /// At most 32 labels, keys and values of at most 64 characters.
     pub fn labels(&mut self, key: &str) -> Option<BTreeMap<String, String>> {
         self.never_null(key, |value| {

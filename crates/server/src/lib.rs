@@ -20,7 +20,7 @@ pub use auth::{AuthConfig, StaticKey};
 pub use event_feed::EventFeed;
 pub use metrics::Metrics;
 pub use openapi::document;
-pub use state::{ApiState, ServiceInfo};
+pub use state::{ApiState, Dependency, ServiceInfo};
 
 /// What every HTTP API of this process is built with: strict input, errors before they have a
 /// shape, request ids, streams. No routes, and no API's own words.

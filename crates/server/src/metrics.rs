@@ -9,6 +9,7 @@ pub struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
     durations: HistogramVec,
+    inbound: IntCounterVec,
     /// Events that wait for the relay; set when scraped.
     pub outbox_backlog: IntGauge,
 }
@@ -28,15 +29,26 @@ impl Metrics {
         let durations = HistogramVec::new(options, &["method", "route"])?;
         let outbox_backlog =
             IntGauge::new("task_service_outbox_backlog", "Committed events that the relay has not published yet")?;
+        let inbound = IntCounterVec::new(
+            Opts::new("task_service_inbound_events_total", "Events of other services, by what became of them"),
+            &["kind", "outcome"],
+        )?;
+        registry.register(Box::new(inbound.clone()))?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(durations.clone()))?;
         registry.register(Box::new(outbox_backlog.clone()))?;
-        Ok(Self { registry, requests, durations, outbox_backlog })
+        Ok(Self { registry, requests, durations, inbound, outbox_backlog })
     }
 
     pub(crate) fn observe(&self, method: &str, route: &str, status: u16, elapsed: Duration) {
         self.requests.with_label_values(&[method, route, &status.to_string()]).inc();
         self.durations.with_label_values(&[method, route]).observe(elapsed.as_secs_f64());
+    }
+
+    /// Counts in-bound events, by kind and outcome.
+    pub fn inbound_counter(&self) -> impl Fn(&str, &str) + Send + Sync + 'static {
+        let inbound = self.inbound.clone();
+        move |kind, outcome| inbound.with_label_values(&[kind, outcome]).inc()
     }
 
     /// The text exposition format.

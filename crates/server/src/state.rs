@@ -1,12 +1,14 @@
 //! What the handlers share.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use task_protocols::background::Background;
-use task_protocols::{EventBus, HintBus, OutboxStore, TaskStore};
+use task_protocols::{HealthProbe, HintBus, OutboxStore, TaskStore};
 use task_service::{
-    AnalyticsService, ConversationService, FactService, ServiceError, TaskService, TemplateService, TrackService,
+    AnalyticsService, ConversationService, FactService, KeyService, ServiceError, TaskService, TemplateService,
+    TrackService,
 };
 use tokio::sync::Semaphore;
 
@@ -26,7 +28,19 @@ pub struct ServiceInfo {
     /// `in_process` or `nats`.
     pub bus: &'static str,
     pub started_at: DateTime<Utc>,
+    /// The same on the clock that only goes forward.
+    pub started: Instant,
     pub executor_concurrency: usize,
+}
+
+/// Something that this instance needs, or would use.
+#[derive(Clone)]
+pub struct Dependency {
+    pub name: &'static str,
+    /// Without it the instance is not ready.
+    pub critical: bool,
+    /// `None`: it is not configured.
+    pub probe: Option<Arc<dyn HealthProbe>>,
 }
 
 /// Everything that handlers need; built once, by the factory.
@@ -37,16 +51,18 @@ pub struct ApiState {
     pub conversations: Arc<ConversationService>,
     pub facts: Arc<FactService>,
     pub tracks: Arc<TrackService>,
-    /// For health checks only.
+    /// For its clock only.
     pub store: Arc<dyn TaskStore>,
+    /// In the order in which `/health/detailed` tells of them.
+    pub dependencies: Vec<Dependency>,
     pub outbox: Arc<dyn OutboxStore>,
-    pub bus: Arc<dyn EventBus>,
     pub hints: Arc<dyn HintBus>,
     pub feed: Arc<EventFeed>,
     /// One permit for each open stream.
     pub streams: Arc<Semaphore>,
     pub background: Background,
     pub auth: AuthConfig,
+    pub keys: Arc<KeyService>,
     pub info: ServiceInfo,
     pub metrics: Metrics,
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use task_domain::decide::{Change, Idempotency, Moment, Rejection};
-use task_domain::{Actor, Task, TaskId, TaskStatus, TenantId};
+use task_domain::{Actor, SubscriptionLevel, Task, TaskId, TaskStatus, TenantId};
 use task_protocols::{Hint, HintBus, Loaded, SaveOutcome, TaskStore};
 
 use crate::tasks_create::Created;
-use crate::{Notices, RandomIds, ServiceError};
+use crate::{Levels, Notices, RandomIds, ServiceError};
 
 /// How often a command is decided anew when others change the task at the same time.
 const TRIES: usize = 16;
@@ -55,13 +55,30 @@ impl Saver {
     where
         F: Fn(&Loaded) -> Result<Change, ServiceError> + Send + Sync,
     {
+        self.apply_under(None, tenant_id, task_id, decide).await
+    }
+
+    /// The same under the limits of the task's user, at the level that the call names.
+    pub(crate) async fn apply_under<F>(
+        &self,
+        limits: Option<(&Levels, Option<SubscriptionLevel>)>,
+        tenant_id: &TenantId,
+        task_id: &TaskId,
+        decide: F,
+    ) -> Result<(Task, Option<Change>), ServiceError>
+    where
+        F: Fn(&Loaded) -> Result<Change, ServiceError> + Send + Sync,
+    {
         for _ in 0..TRIES {
             let loaded = self.load(tenant_id, task_id).await?;
-            let change = match decide(&loaded) {
+            let mut change = match decide(&loaded) {
                 Ok(change) => change,
                 Err(ServiceError::Rejected(Rejection::Unchanged)) => return Ok((loaded.task, None)),
                 Err(error) => return Err(error),
             };
+            if let Some((levels, named)) = limits {
+                levels.apply(&mut change, Some(&loaded.task), named, loaded.now).await?;
+            }
             if let Some(task) = self.save(&change).await? {
                 return Ok((task, Some(change)));
             }

@@ -37,6 +37,9 @@ pub enum ServiceError {
     /// No such entry, or one of a deleted task.
     #[error("Conversation not found")]
     ConversationNotFound { conversation_id: i64 },
+    /// No such API key in the caller's tenant.
+    #[error("Key not found")]
+    KeyNotFound { key_id: String },
     /// The caller may not do `action` to this.
     #[error("Permission denied")]
     Forbidden { action: &'static str, required_level: Option<SubscriptionLevel> },

@@ -9,7 +9,7 @@ use task_domain::{Actor, LevelLimits, LimitType};
 use task_protocols::{Loaded, TimedStore};
 
 use crate::change::{Saver, moment};
-use crate::{LimitsPolicy, ServiceError};
+use crate::{Levels, ServiceError};
 
 /// Saves under way at the same time.
 const AT_ONCE: usize = 16;
@@ -19,12 +19,12 @@ const AT_ONCE: usize = 16;
 pub struct Scheduler {
     saver: Saver,
     timed: Arc<dyn TimedStore>,
-    limits: LimitsPolicy,
+    levels: Arc<Levels>,
 }
 
 impl Scheduler {
-    pub fn new(saver: Saver, timed: Arc<dyn TimedStore>, limits: LimitsPolicy) -> Self {
-        Self { saver, timed, limits }
+    pub fn new(saver: Saver, timed: Arc<dyn TimedStore>, levels: Arc<Levels>) -> Self {
+        Self { saver, timed, levels }
     }
 
     /// Handles up to `batch` due tasks; how many of them it handled. A task that cannot be handled
@@ -51,7 +51,7 @@ impl Scheduler {
             Err(Rejection::Unchanged | Rejection::InvalidTransition { .. }) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        change.limits = self.limits.for_user(loaded.task.user_id.as_ref(), None);
+        self.levels.apply(&mut change, Some(&loaded.task), None, loaded.now).await?;
         match self.saver.save(&change).await {
             // Stale: another instance, or the owner, was first.
             Ok(_) => Ok(()),

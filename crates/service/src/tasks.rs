@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use task_domain::decide::{self, Change, Moment, NewTask, Rejection};
-use task_domain::{
-    Execution, Handler, LevelLimits, Limits, Origin, SubscriptionLevel, Task, TaskId, TaskPatch, UserId, types,
-};
+use task_domain::{Execution, Handler, Origin, Task, TaskId, TaskPatch, types};
 use task_protocols::{
     ExecutionQuery, ExecutionStore, ExecutorRegistry, HistoryStore, Loaded, ProgressStore, TaskFilter, TaskPage,
 };
@@ -13,21 +11,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::change::{Saver, moment};
-use crate::{Access, Caller, Precondition, Problem, RandomIds, Scope, ServiceError, TaskDraft};
-
-/// The limits of every level, and the level of users that nobody named one for.
-#[derive(Debug, Clone)]
-pub struct LimitsPolicy {
-    pub limits: Limits,
-    pub default_level: SubscriptionLevel,
-}
-
-impl LimitsPolicy {
-    /// The limits that work of `user_id` is under; `None` for work without a user.
-    pub(crate) fn for_user(&self, user_id: Option<&UserId>, named: Option<SubscriptionLevel>) -> Option<LevelLimits> {
-        user_id.map(|_| self.limits.of(named.unwrap_or(self.default_level)))
-    }
-}
+use crate::{Access, Caller, Levels, Precondition, Problem, RandomIds, Scope, ServiceError, TaskDraft};
 
 /// What [`TaskService`] works with.
 #[derive(Clone)]
@@ -35,7 +19,7 @@ pub struct TaskServiceParts {
     pub saver: Saver,
     pub executions: Arc<dyn ExecutionStore>,
     pub executors: Arc<dyn ExecutorRegistry>,
-    pub limits: LimitsPolicy,
+    pub levels: Arc<Levels>,
     pub history: Arc<dyn HistoryStore>,
     pub progress: Arc<dyn ProgressStore>,
     /// Fires when shutdown begins: nobody waits for an outcome any more.
@@ -50,7 +34,7 @@ pub struct TaskService {
     pub(crate) saver: Saver,
     pub(crate) executions: Arc<dyn ExecutionStore>,
     executors: Arc<dyn ExecutorRegistry>,
-    pub(crate) limits: LimitsPolicy,
+    pub(crate) levels: Arc<Levels>,
     pub(crate) history: Arc<dyn HistoryStore>,
     pub(crate) progress: Arc<dyn ProgressStore>,
     pub(crate) stopping: CancellationToken,
@@ -62,7 +46,7 @@ impl TaskService {
             saver: parts.saver,
             executions: parts.executions,
             executors: parts.executors,
-            limits: parts.limits,
+            levels: parts.levels,
             history: parts.history,
             progress: parts.progress,
             stopping: parts.stopping,
@@ -78,13 +62,9 @@ impl TaskService {
         }
         let new = self.own(caller, draft)?;
         let now = self.saver.store().now().await?;
-        let limits = self.limits.for_user(new.user_id.as_ref(), caller.level());
         let moment = Moment { now, actor: caller.actor(), ids: &RandomIds };
-        if let (Some(limits), Some(schedule)) = (limits, &new.schedule) {
-            limits.check_interval(schedule.shortest_interval(now)).map_err(ServiceError::Limited)?;
-        }
         let mut change = decide::create(new, &moment)?;
-        change.limits = limits;
+        self.levels.apply(&mut change, None, caller.level(), now).await?;
         Ok(change)
     }
 
@@ -215,10 +195,6 @@ impl TaskService {
                     return Err(ServiceError::Invalid(problems));
                 }
             }
-            let limits = self.limits.for_user(loaded.task.user_id.as_ref(), caller.level());
-            if let (Some(limits), Some(Some(schedule))) = (limits, &patch.schedule) {
-                limits.check_interval(schedule.shortest_interval(loaded.now)).map_err(ServiceError::Limited)?;
-            }
             Ok(decide::update(&loaded.task, patch, &moment(loaded, caller.actor()))?)
         })
         .await
@@ -274,11 +250,10 @@ impl TaskService {
         let decide = |loaded: &Loaded| {
             authorise(caller, &loaded.task, action)?;
             caller.need(Scope::TasksWrite, action)?;
-            let mut change = decide(loaded)?;
-            change.limits = self.limits.for_user(loaded.task.user_id.as_ref(), caller.level());
-            Ok(change)
+            decide(loaded)
         };
-        let (task, _) = self.saver.apply(&caller.tenant_id, task_id, decide).await?;
+        let limits = Some((self.levels.as_ref(), caller.level()));
+        let (task, _) = self.saver.apply_under(limits, &caller.tenant_id, task_id, decide).await?;
         Ok(task)
     }
 }

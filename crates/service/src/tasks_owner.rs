@@ -61,7 +61,7 @@ impl TaskService {
         let loaded = self.load_owned(caller, task_id, "retry").await?;
         caller.need(Scope::TasksWrite, "retry")?;
         let mut change = decide::retry_as_new(&loaded.task, reason, &moment(&loaded, caller.actor()))?;
-        change.limits = self.limits.for_user(loaded.task.user_id.as_ref(), caller.level());
+        self.levels.apply(&mut change, None, caller.level(), loaded.now).await?;
         self.saver.save(&change).await?.ok_or(ServiceError::Contended)
     }
 

@@ -8,7 +8,7 @@ use task_domain::{JsonObject, ProblemKind, SubscriptionLevel, Template, Template
 use task_protocols::TemplateStore;
 
 use crate::recent::Recent;
-use crate::{Caller, LimitsPolicy, Problem, Scope, ServiceError};
+use crate::{Caller, Levels, Problem, Scope, ServiceError};
 
 /// Templates change with a migration only.
 const TIME_TO_LIVE: Duration = Duration::from_secs(300);
@@ -19,13 +19,13 @@ const CUSTOMIZATION: &str = "customization";
 /// without a user is under no level.
 pub struct TemplateService {
     templates: Arc<dyn TemplateStore>,
-    limits: LimitsPolicy,
+    levels: Arc<Levels>,
     cache: Recent<(), Arc<Vec<Template>>>,
 }
 
 impl TemplateService {
-    pub fn new(templates: Arc<dyn TemplateStore>, limits: LimitsPolicy) -> Self {
-        Self { templates, limits, cache: Recent::new(TIME_TO_LIVE, 1) }
+    pub fn new(templates: Arc<dyn TemplateStore>, levels: Arc<Levels>) -> Self {
+        Self { templates, levels, cache: Recent::new(TIME_TO_LIVE, 1) }
     }
 
     /// The templates that the caller may use, by category and name; only those of a category and of
@@ -92,7 +92,7 @@ impl TemplateService {
     async fn level(&self, caller: &Caller) -> Result<SubscriptionLevel, ServiceError> {
         let level = match caller.user_id() {
             None => SubscriptionLevel::Enterprise,
-            Some(_) => caller.level().unwrap_or(self.limits.default_level),
+            Some(user_id) => self.levels.level_of(&caller.tenant_id, user_id, caller.level()).await?,
         };
         Ok(level)
     }

@@ -2,6 +2,8 @@
 
 mod bus;
 mod hints;
+mod inbound;
 
 pub use bus::{NatsBus, NatsConfig, NatsError, STREAM};
 pub use hints::NatsHints;
+pub use inbound::{Inbound, InboundOutcome};

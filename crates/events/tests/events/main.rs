@@ -3,6 +3,7 @@
 
 mod bus;
 mod hints;
+mod inbound;
 mod relay;
 mod republish;
 mod support;

@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 pub(crate) use self::executors::WeatherSection;
 pub use self::sections::Settings;
-pub(crate) use self::sections::{LogSettings, NeighbourSettings};
+pub(crate) use self::sections::{InboundSettings, LogSettings, NeighbourSettings};
 use crate::drop_in;
 use crate::error::StartError;
 
@@ -38,6 +38,8 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("NOTIFICATION_SERVICE_URL", "neighbours.notification_url"),
     ("CALENDAR_SERVICE_URL", "neighbours.calendar_url"),
     ("ACCOUNT_SERVICE_URL", "neighbours.account_url"),
+    ("INBOUND_USER_DELETED_SUBJECT", "inbound.user_deleted_subject"),
+    ("INBOUND_SUBSCRIPTION_CHANGED_SUBJECT", "inbound.subscription_changed_subject"),
     ("CONSUL_HOST", "consul.host"),
     ("CONSUL_PORT", "consul.port"),
     ("CONSUL_ADVERTISE_ADDRESS", "consul.advertise_address"),
@@ -115,6 +117,23 @@ impl Settings {
         if self.retention.max_progress_entries < 1 {
             return wrong("retention.max_progress_entries (MAX_PROGRESS_ENTRIES) must be 1 or more");
         }
+        let retention = &self.retention;
+        let longest = 36_500;
+        for (name, value, least, most) in [
+            ("events_hours", retention.events_hours, 1, longest * 24),
+            ("idempotency_keys_hours", retention.idempotency_keys_hours, 1, longest * 24),
+            ("inbox_ids_days", retention.inbox_ids_days, 1, longest),
+            ("deleted_tasks_days", retention.deleted_tasks_days, 1, longest),
+            ("ended_tasks_days", retention.ended_tasks_days, 1, longest),
+            ("stream_days", retention.stream_days, 1, longest),
+            ("interval_seconds", retention.interval_seconds, 1, 86_400),
+            ("batch", retention.batch.unsigned_abs(), 1, 10_000),
+            ("batches", retention.batches as u64, 1, 1000),
+        ] {
+            if !(least..=most).contains(&value) {
+                return wrong(&format!("retention.{name} must be from {least} to {most}"));
+            }
+        }
         for (variable, url) in [
             ("NOTIFICATION_SERVICE_URL", &self.neighbours.notification_url),
             ("CALENDAR_SERVICE_URL", &self.neighbours.calendar_url),
@@ -127,8 +146,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Whether the service may listen like this: development mode on loopback only, and otherwise
-    /// with a credential that callers can show. Commands that do not serve need neither.
+    /// Whether the service may listen like this: development mode on loopback only.
     ///
     /// # Errors
     /// What is missing, and what to set.
@@ -136,10 +154,12 @@ impl Settings {
         if self.development && !is_loopback(&self.service.host) {
             return Err(StartError::DevelopmentNotLoopback { host: self.service.host.clone() });
         }
-        if !self.development && self.gateway_secrets().is_empty() && self.api_key().is_none() {
-            return Err(StartError::NoCredentials);
-        }
         Ok(())
+    }
+
+    /// Whether the settings name anything that callers can show.
+    pub fn has_credentials(&self) -> bool {
+        self.development || !self.gateway_secrets().is_empty() || self.api_key().is_some()
     }
 
     /// The gateway secrets, none when unset.

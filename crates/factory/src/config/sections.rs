@@ -1,8 +1,11 @@
 //! The sections of the configuration, as they stand in `defaults.toml`.
 
+use std::time::Duration;
+
 use secrecy::SecretString;
 use serde::Deserialize;
 use task_domain::{Limits, SubscriptionLevel};
+use task_service::RetentionConfig;
 
 use super::executors::{ExecutorsSettings, FeedSettings};
 use crate::drop_in::DropInSettings;
@@ -21,6 +24,7 @@ pub struct Settings {
     pub outbound: OutboundSettings,
     pub neighbours: NeighbourSettings,
     pub consul: ConsulSettings,
+    pub inbound: InboundSettings,
     pub log: LogSettings,
     pub retention: RetentionSettings,
     pub limits: LimitsSettings,
@@ -110,6 +114,37 @@ pub struct RetentionSettings {
     pub events_hours: u64,
     /// At least 1.
     pub max_progress_entries: i64,
+    pub idempotency_keys_hours: u64,
+    pub inbox_ids_days: u64,
+    pub deleted_tasks_days: u64,
+    pub ended_tasks_days: u64,
+    pub stream_days: u64,
+    pub interval_seconds: u64,
+    pub batch: i64,
+    pub batches: usize,
+}
+
+impl RetentionSettings {
+    pub(crate) fn config(&self) -> RetentionConfig {
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
+        RetentionConfig {
+            events: hours(self.events_hours),
+            idempotency_keys: hours(self.idempotency_keys_hours),
+            inbox_ids: hours(self.inbox_ids_days * 24),
+            deleted_tasks: hours(self.deleted_tasks_days * 24),
+            ended_tasks: hours(self.ended_tasks_days * 24),
+            batch: self.batch,
+            batches: self.batches,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InboundSettings {
+    /// Empty: not subscribed to.
+    pub user_deleted_subject: String,
+    pub subscription_changed_subject: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -2,17 +2,19 @@
 
 use task_domain::TenantId;
 use task_server::{AuthConfig, StaticKey};
-use task_service::Scope;
+use task_service::{KeyIdentity, Scope};
 
 use crate::config::Settings;
 
 pub(crate) fn config(settings: &Settings) -> AuthConfig {
     let key = settings.api_key().map(|secret| StaticKey {
-        key_id: if settings.development { "development".into() } else { "bootstrap".into() },
         secret,
-        tenant_id: TenantId::default_tenant(),
-        scopes: Scope::ALL.to_vec(),
-        task_types: Vec::new(),
+        identity: KeyIdentity {
+            key_id: if settings.development { "development".into() } else { "bootstrap".into() },
+            tenant_id: TenantId::default_tenant(),
+            scopes: Scope::ALL.to_vec(),
+            task_types: Vec::new(),
+        },
     });
     AuthConfig {
         development: settings.development,

@@ -1,6 +1,7 @@
 //! The event bus and the hints, by `NATS_URL`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use task_events::{InProcessBus, InProcessHints, NatsBus, NatsConfig, NatsHints};
@@ -17,6 +18,8 @@ pub(crate) struct Bus {
     pub(crate) name: &'static str,
     pub(crate) events: Arc<dyn EventBus>,
     pub(crate) hints: Arc<dyn HintBus>,
+    /// For subscriptions; `None` in process.
+    pub(crate) nats: Option<Arc<NatsBus>>,
 }
 
 /// `background` runs what carries hints to and from NATS.
@@ -28,9 +31,12 @@ pub(crate) async fn connect(
     let url = settings.nats.url.expose_secret();
     if url.is_empty() {
         let hints = Arc::new(InProcessHints::default());
-        return Ok(Bus { name: "in_process", events: Arc::new(InProcessBus), hints });
+        return Ok(Bus { name: "in_process", events: Arc::new(InProcessBus), hints, nats: None });
     }
-    let bus = NatsBus::connect(url, NatsConfig::default()).await.map_err(|e| StartError::Bus(Box::new(e)))?;
+    let max_age = Duration::from_secs(settings.retention.stream_days * 86_400);
+    let config = NatsConfig { max_age, ..NatsConfig::default() };
+    let bus = NatsBus::connect(url, config).await.map_err(|e| StartError::Bus(Box::new(e)))?;
+    let bus = Arc::new(bus);
     let hints = NatsHints::new(bus.client(), instance_id, background);
-    Ok(Bus { name: "nats", events: Arc::new(bus), hints: Arc::new(hints) })
+    Ok(Bus { name: "nats", events: bus.clone(), hints: Arc::new(hints), nats: Some(bus) })
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 use task_protocols::{
-    AnalyticsStore, ApiKeyStore, ConversationStore, ExecutionStore, FactStore, HistoryStore, OutboxStore,
-    ProgressStore, TaskStore, TemplateStore, TimedStore, TrackStore,
+    AnalyticsStore, ApiKeyStore, ConversationStore, ExecutionStore, FactStore, HistoryStore, InboxStore, LevelStore,
+    OutboxStore, ProgressStore, RetentionStore, TaskStore, TemplateStore, TimedStore, TrackStore,
 };
 use task_repository::postgres::{PostgresConfig, PostgresEngine};
 use task_repository::sqlite::{SqliteConfig, SqliteEngine};
@@ -46,6 +46,9 @@ stores! {
     facts: FactStore,
     tracks: TrackStore,
     api_keys: ApiKeyStore,
+    levels: LevelStore,
+    inbox: InboxStore,
+    retention: RetentionStore,
 }
 
 /// Opens the engine and, when asked, brings its schema up to date; otherwise it must be so already.

@@ -6,13 +6,12 @@ use std::time::Duration;
 use task_protocols::background::Background;
 use task_protocols::{HintBus, OutboxStore};
 use task_server::EventFeed;
-use task_service::{ExecutorPool, Notifier, Reaper, Reminders, Scheduler, ServiceError, TrackService};
+use task_service::{ExecutorPool, Notifier, Reaper, Reminders, Retention, Scheduler, ServiceError, TrackService};
 use tokio_util::sync::CancellationToken;
 
 /// Rows of each kind that one tick handles: bounds what a clock jump re-issues (200 a second).
 const BATCH: i64 = 200;
 const TICK: Duration = Duration::from_secs(1);
-const SWEEP: Duration = Duration::from_secs(600);
 
 pub(crate) fn start_scheduler(background: &Background, scheduler: Scheduler) {
     let scheduler = Arc::new(scheduler);
@@ -93,16 +92,14 @@ pub(crate) fn start_tracks(background: &Background, tracks: Arc<TrackService>, h
     });
 }
 
-/// Removes published events that are older than `age`.
-pub(crate) fn start_event_sweep(background: &Background, outbox: Arc<dyn OutboxStore>, age: Duration) {
-    background.supervise("event_sweep", move |stop| {
-        let outbox = Arc::clone(&outbox);
+/// Removes what is older than it is to be kept, every `interval`.
+pub(crate) fn start_retention(background: &Background, retention: Retention, interval: Duration) {
+    let retention = Arc::new(retention);
+    background.supervise("retention", move |stop| {
+        let retention = Arc::clone(&retention);
         async move {
-            while pause(&stop, SWEEP).await {
-                while let Ok(removed) = outbox.purge_published(age, 1000).await
-                    && removed == 1000
-                    && !stop.is_cancelled()
-                {}
+            while pause(&stop, interval).await {
+                log("retention", retention.tick(&stop).await.map(drop));
             }
         }
     });

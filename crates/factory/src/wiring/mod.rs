@@ -4,12 +4,16 @@
 
 mod auth;
 mod bus;
+mod consul;
 pub(crate) mod engine;
 mod executors;
+mod health;
+mod inbound;
 mod loops;
 mod neighbours;
 mod outbound;
 mod services;
 
 pub(crate) use bus::{Bus, connect as connect_bus};
+pub(crate) use consul::start as start_consul;
 pub(crate) use services::wire;

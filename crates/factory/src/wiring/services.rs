@@ -1,20 +1,20 @@
 //! Services, loops and the state of the API.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use task_protocols::background::Background;
 use task_server::{ApiState, EventFeed, Metrics, ServiceInfo};
 use task_service::{
-    AnalyticsService, ConversationService, ExecutorPool, FactService, LimitsPolicy, Notifier, PoolConfig, PoolParts,
-    Reaper, Reminders, Saver, Scheduler, TaskService, TaskServiceParts, TemplateService, TrackService,
-    TrackServiceParts, WorkerService,
+    AnalyticsService, ConversationService, ExecutorPool, FactService, InboundEvents, KeyService, LevelSources, Levels,
+    LimitsPolicy, Notifier, PoolConfig, PoolParts, Reaper, Reminders, Retention, Saver, Scheduler, TaskService,
+    TaskServiceParts, TemplateService, TrackService, TrackServiceParts, WorkerService,
 };
 use tokio::sync::Semaphore;
 
 use super::engine::Stores;
 use super::neighbours::Neighbours;
-use super::{Bus, auth, executors, loops};
+use super::{Bus, auth, executors, health, inbound, loops};
 use crate::config::Settings;
 use crate::error::StartError;
 
@@ -34,13 +34,18 @@ pub(crate) async fn wire(
     let hints = Arc::clone(&bus.hints);
     let (notifier, notices) = Notifier::new(neighbours.notifications.clone(), neighbours.calendar.clone());
     let saver = Saver::new(Arc::clone(&stores.tasks), Arc::clone(&hints)).with_notices(notices);
-    let limits = LimitsPolicy { limits: settings.limits.levels.clone(), default_level: settings.limits.default_level };
     let executors = Arc::new(executors::registry(settings, stores, &neighbours)?);
+    let levels = Arc::new(levels(settings, stores, &neighbours, work));
+    let keys = KeyService::new(Arc::clone(&stores.api_keys), Arc::clone(&stores.tasks), work.clone());
+    let metrics = Metrics::new().map_err(|e| StartError::Internal(e.to_string()))?;
+    let handler =
+        InboundEvents::new(saver.clone(), Arc::clone(&stores.inbox), Arc::clone(&stores.levels), Arc::clone(&levels));
+    inbound::start(&settings.inbound, bus, handler, &metrics, work);
     let tasks = Arc::new(TaskService::new(TaskServiceParts {
         saver: saver.clone(),
         executions: Arc::clone(&stores.executions),
         executors: executors.clone(),
-        limits: limits.clone(),
+        levels: Arc::clone(&levels),
         history: Arc::clone(&stores.history),
         progress: Arc::clone(&stores.progress),
         stopping: work.stopping(),
@@ -55,17 +60,15 @@ pub(crate) async fn wire(
         drain: DRAIN,
     };
     let parts = PoolParts { workers, executors, hints: Arc::clone(&hints) };
-    loops::start_scheduler(work, Scheduler::new(saver.clone(), Arc::clone(&stores.timed), limits.clone()));
+    loops::start_scheduler(work, Scheduler::new(saver.clone(), Arc::clone(&stores.timed), Arc::clone(&levels)));
     let reminders = Reminders::new(saver.clone(), Arc::clone(&stores.timed), neighbours.notifications);
     loops::start_reminders(work, reminders);
     loops::start_reaper(work, Reaper::new(saver, Arc::clone(&stores.timed)));
     loops::start_notifier(last, notifier);
     loops::start_pool(work, ExecutorPool::new(parts, work.clone(), pool));
-    loops::start_event_sweep(
-        work,
-        Arc::clone(&stores.outbox),
-        Duration::from_secs(settings.retention.events_hours * 3600),
-    );
+    let retention = &settings.retention;
+    let sweep = Retention::new(Arc::clone(&stores.retention), Arc::clone(&stores.outbox), retention.config());
+    loops::start_retention(work, sweep, Duration::from_secs(retention.interval_seconds));
     let tracks = Arc::new(TrackService::new(TrackServiceParts {
         tasks: Arc::clone(&stores.tasks),
         executions: Arc::clone(&stores.executions),
@@ -83,10 +86,11 @@ pub(crate) async fn wire(
         engine: stores.name,
         bus: bus.name,
         started_at: stores.tasks.now().await?,
+        started: Instant::now(),
         executor_concurrency: settings.executor.concurrency,
     };
     Ok(ApiState {
-        templates: Arc::new(TemplateService::new(Arc::clone(&stores.templates), limits)),
+        templates: Arc::new(TemplateService::new(Arc::clone(&stores.templates), levels)),
         analytics: Arc::new(AnalyticsService::new(Arc::clone(&stores.analytics), Arc::clone(&stores.tasks))),
         conversations: Arc::new(ConversationService::new(Arc::clone(&stores.conversations), Arc::clone(&tasks))),
         facts: Arc::new(FactService::new(Arc::clone(&stores.facts), Arc::clone(&stores.tasks))),
@@ -94,13 +98,24 @@ pub(crate) async fn wire(
         tracks,
         store: Arc::clone(&stores.tasks),
         outbox: Arc::clone(&stores.outbox),
-        bus: Arc::clone(&bus.events),
+        dependencies: health::dependencies(settings, stores, bus)?,
         hints,
         feed,
         streams: Arc::new(Semaphore::new(settings.service.max_streams.min(Semaphore::MAX_PERMITS))),
         background: work.clone(),
         auth: auth::config(settings),
+        keys: Arc::new(keys),
         info,
-        metrics: Metrics::new().map_err(|e| StartError::Internal(e.to_string()))?,
+        metrics,
     })
+}
+
+fn levels(settings: &Settings, stores: &Stores, neighbours: &Neighbours, work: &Background) -> Levels {
+    let policy = LimitsPolicy { limits: settings.limits.levels.clone(), default_level: settings.limits.default_level };
+    let sources = LevelSources {
+        store: Arc::clone(&stores.levels),
+        accounts: Arc::clone(&neighbours.accounts),
+        background: work.clone(),
+    };
+    Levels::new(policy, sources)
 }

@@ -4,6 +4,7 @@
 
 mod broker_away;
 mod database_restart;
+mod inbound;
 mod shutdown;
 mod support;
 mod takeover;

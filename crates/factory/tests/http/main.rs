@@ -10,6 +10,8 @@ mod execute;
 mod executors;
 mod facts;
 mod input;
+mod keys;
+mod limits;
 mod lists;
 mod owner;
 mod repeats;

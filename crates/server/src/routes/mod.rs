@@ -7,6 +7,7 @@ pub(crate) mod conversations;
 pub(crate) mod events;
 pub(crate) mod executions;
 pub(crate) mod facts;
+pub(crate) mod keys;
 pub(crate) mod query;
 pub(crate) mod system;
 pub(crate) mod tasks;
@@ -53,6 +54,9 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
         .service(facts::patch_fact)
         .service(facts::delete_fact)
         .service(events::stream_events)
+        .service(keys::create_key)
+        .service(keys::list_keys)
+        .service(keys::revoke_key)
         .service(system::health)
         .service(system::detailed_health)
         .service(system::status)

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use actix_web::{HttpResponse, get, web};
-use serde_json::{Value, json};
+use futures::future::join_all;
+use serde_json::{Map, Value, json};
 
-use super::tasks::dto::ErrorDto;
 use crate::errors::ApiError;
-use crate::state::ApiState;
+use crate::state::{ApiState, Dependency};
 
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -26,42 +26,49 @@ pub(crate) async fn health(state: web::Data<ApiState>) -> HttpResponse {
 )]
 #[get("/health/detailed")]
 pub(crate) async fn detailed_health(state: web::Data<ApiState>) -> HttpResponse {
-    let (database, database_ok) = check(async { state.store.ping().await.map_err(|e| e.to_string()) }).await;
-    let (bus, _) = check(async { state.bus.check().await.map_err(|e| e.to_string()) }).await;
     let stopping = state.background.stopping().is_cancelled();
-    // Without the bus nothing is lost: events wait in the outbox.
-    let ready = database_ok && !stopping;
+    let checked = join_all(state.dependencies.iter().map(check)).await;
+    let ready = !stopping && checked.iter().all(|(_, usable)| *usable);
+    let dependencies: Map<String, Value> =
+        state.dependencies.iter().zip(checked).map(|(dependency, (told, _))| (dependency.name.into(), told)).collect();
     let body = json!({
         "status": if ready { "healthy" } else { "unhealthy" },
         "stopping": stopping,
-        "dependencies": {"database": database, "event_bus": bus},
+        "dependencies": dependencies,
     });
     if ready { HttpResponse::Ok().json(body) } else { HttpResponse::ServiceUnavailable().json(body) }
 }
 
-async fn check(work: impl Future<Output = Result<(), String>>) -> (Value, bool) {
+/// What is told of a dependency, and whether the instance can do with it as it is.
+async fn check(dependency: &Dependency) -> (Value, bool) {
+    let critical = dependency.critical;
+    let Some(probe) = &dependency.probe else {
+        return (json!({"status": "not_configured", "critical": critical}), !critical);
+    };
     let started = Instant::now();
-    let outcome =
-        tokio::time::timeout(CHECK_TIMEOUT, work).await.unwrap_or_else(|_| Err("no answer within 2 s".into()));
-    let latency_ms = started.elapsed().as_millis();
-    match outcome {
-        Ok(()) => (json!({"status": "up", "latency_ms": latency_ms}), true),
-        Err(error) => (json!({"status": "down", "latency_ms": latency_ms, "error": error}), false),
-    }
+    let outcome = tokio::time::timeout(CHECK_TIMEOUT, probe.probe()).await;
+    let outcome = outcome.unwrap_or_else(|_| Err("no answer within 2 s".into()));
+    let mut told = json!({"status": "up", "critical": critical, "latency_ms": started.elapsed().as_millis() as u64});
+    let Err(error) = outcome else { return (told, true) };
+    told["status"] = json!("down");
+    told["error"] = json!(error.to_string());
+    (told, !critical)
 }
 
-/// This instance.
-#[utoipa::path(tag = "System", responses((status = 200, description = "Engine, loops, version, uptime", body = Value), (status = 503, body = ErrorDto)))]
+/// This instance. No dependency is asked.
+#[utoipa::path(tag = "System", responses((status = 200, description = "Instance, engine, workers, versions, uptime", body = Value)))]
 #[get("/status")]
-pub(crate) async fn status(state: web::Data<ApiState>) -> Result<HttpResponse, ApiError> {
+pub(crate) async fn status(state: web::Data<ApiState>) -> HttpResponse {
     let info = &state.info;
-    let now = state.store.now().await?;
-    Ok(HttpResponse::Ok().json(json!({
+    HttpResponse::Ok().json(json!({
         "service": info.name, "version": info.version, "instance_id": info.instance_id,
+        "versions": {"service": info.version, "api": "v1"},
         "engine": info.engine, "event_bus": info.bus,
+        "workers": {"builtin": info.executor_concurrency},
         "background_loops": state.background.loops(), "executor_concurrency": info.executor_concurrency,
-        "started_at": info.started_at, "uptime_seconds": (now - info.started_at).num_seconds().max(0),
-    })))
+        "stopping": state.background.stopping().is_cancelled(),
+        "started_at": info.started_at, "uptime_seconds": info.started.elapsed().as_secs(),
+    }))
 }
 
 /// Prometheus metrics.

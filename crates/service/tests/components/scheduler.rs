@@ -7,7 +7,7 @@ use task_domain::{LimitExceeded, LimitType, SubscriptionLevel, Task, TaskStatus}
 use task_protocols::{MockTaskStore, MockTimedStore, SaveOutcome};
 use task_service::{Reaper, Scheduler};
 
-use crate::support::{event_types, leased, loaded, now, policy, saver, silent_hints, stored};
+use crate::support::{event_types, leased, levels, loaded, now, saver, silent_hints, stored};
 
 fn due_task() -> Task {
     let mut task = stored(false);
@@ -30,7 +30,7 @@ async fn a_due_task_is_queued_once() {
         })
         .times(1)
         .returning(|_| Ok(SaveOutcome::Saved { id: 7 }));
-    let scheduler = Scheduler::new(saver(store, silent_hints()), Arc::new(timed), policy(SubscriptionLevel::Basic));
+    let scheduler = Scheduler::new(saver(store, silent_hints()), Arc::new(timed), levels(SubscriptionLevel::Basic));
     assert_eq!(scheduler.tick(10).await.unwrap(), 1);
 }
 
@@ -52,7 +52,7 @@ async fn a_run_over_the_daily_limit_is_put_off_to_the_next_day() {
         })
         .times(1)
         .returning(|_| Ok(SaveOutcome::Saved { id: 7 }));
-    let scheduler = Scheduler::new(saver(store, silent_hints()), Arc::new(timed), policy(SubscriptionLevel::Basic));
+    let scheduler = Scheduler::new(saver(store, silent_hints()), Arc::new(timed), levels(SubscriptionLevel::Basic));
     scheduler.tick(10).await.unwrap();
 }
 

@@ -11,7 +11,9 @@ use task_domain::{
 use task_protocols::{
     Loaded, MockExecutionStore, MockExecutorRegistry, MockHintBus, MockHistoryStore, MockProgressStore, MockTaskStore,
 };
-use task_service::{Access, Caller, LimitsPolicy, RandomIds, Saver, Scope, TaskDraft, TaskService, TaskServiceParts};
+use task_service::{
+    Access, Caller, Levels, LimitsPolicy, RandomIds, Saver, Scope, TaskDraft, TaskService, TaskServiceParts,
+};
 use tokio::sync::broadcast;
 
 pub(crate) fn now() -> DateTime<Utc> {
@@ -107,6 +109,11 @@ pub(crate) fn policy(level: SubscriptionLevel) -> LimitsPolicy {
     LimitsPolicy { limits: Limits::default(), default_level: level }
 }
 
+/// Everybody has this level, unless a call names another one.
+pub(crate) fn levels(level: SubscriptionLevel) -> Arc<Levels> {
+    Arc::new(Levels::fixed(policy(level)))
+}
+
 /// Hints that nobody hears.
 pub(crate) fn silent_hints() -> MockHintBus {
     let mut hints = MockHintBus::new();
@@ -132,7 +139,7 @@ pub(crate) fn service_of(saver: Saver, executions: MockExecutionStore) -> TaskSe
         saver,
         executions: Arc::new(executions),
         executors: Arc::new(executors),
-        limits: policy(SubscriptionLevel::Basic),
+        levels: levels(SubscriptionLevel::Basic),
         history: Arc::new(MockHistoryStore::new()),
         progress: Arc::new(MockProgressStore::new()),
         stopping: tokio_util::sync::CancellationToken::new(),
