@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Installs what the tests need and this machine lacks, from Debian's packages: PostgreSQL and nats-server.
+# Installs what the tests need and this machine lacks, from Debian's packages: PostgreSQL, nats-server and nginx.
 set -euo pipefail
 
 missing=()
 compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v postgres >/dev/null || missing+=(postgresql)
 command -v nats-server >/dev/null || [ -x /usr/sbin/nats-server ] || missing+=(nats-server)
+command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
 command -v python3 >/dev/null || missing+=(python3)
 command -v cc >/dev/null || missing+=(gcc libc6-dev)
 if [ ${#missing[@]} -eq 0 ]; then
@@ -13,7 +14,7 @@ fi
 
 echo "deps: installing Debian packages: ${missing[*]}"
 if ! command -v apt-get >/dev/null; then
-    echo "deps: this is no Debian machine; install PostgreSQL 15 or later and nats-server 2.9 or later yourself" >&2
+    echo "deps: this is no Debian machine; install PostgreSQL 15 or later, nats-server 2.9 or later and nginx yourself" >&2
     exit 1
 fi
 sudo=()
