@@ -19,6 +19,7 @@ mod inbound;
 mod levels;
 mod neighbours;
 mod outbox;
+mod pools;
 mod progress;
 mod retention;
 mod store_error;
@@ -47,6 +48,7 @@ pub use neighbours::{
     AccountClient, AccountProfile, CalendarClient, CalendarEvent, NeighbourError, Notification, NotificationClient,
 };
 pub use outbox::{EventFilter, OutboxEvent, OutboxStore, RelayLock};
+pub use pools::{PoolMeter, PoolUse};
 pub use progress::{MAX_PROGRESS_ENTRIES, ProgressAppended, ProgressEntry, ProgressStore};
 pub use retention::{RetentionStore, SweepCursor, Swept};
 pub use store_error::{StoreError, StoreResult};
@@ -71,6 +73,7 @@ pub use {
     levels::{MockInboxStore, MockLevelStore},
     neighbours::{MockAccountClient, MockCalendarClient, MockNotificationClient},
     outbox::{MockOutboxStore, MockRelayLock},
+    pools::MockPoolMeter,
     progress::MockProgressStore,
     retention::MockRetentionStore,
     tasks::MockTaskStore,

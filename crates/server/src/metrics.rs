@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use prometheus::{
+    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
+use task_protocols::PoolUse;
 
 /// The metrics of one process.
 pub struct Metrics {
@@ -10,6 +13,7 @@ pub struct Metrics {
     requests: IntCounterVec,
     durations: HistogramVec,
     inbound: IntCounterVec,
+    pools: IntGaugeVec,
     /// Events that wait for the relay; set when scraped.
     pub outbox_backlog: IntGauge,
 }
@@ -34,10 +38,15 @@ impl Metrics {
             &["kind", "outcome"],
         )?;
         registry.register(Box::new(inbound.clone()))?;
+        let pools = IntGaugeVec::new(
+            Opts::new("task_service_database_pool", "Database connections: size, in_use, and callers that wait"),
+            &["pool", "figure"],
+        )?;
+        registry.register(Box::new(pools.clone()))?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(durations.clone()))?;
         registry.register(Box::new(outbox_backlog.clone()))?;
-        Ok(Self { registry, requests, durations, inbound, outbox_backlog })
+        Ok(Self { registry, requests, durations, inbound, pools, outbox_backlog })
     }
 
     pub(crate) fn observe(&self, method: &str, route: &str, status: u16, elapsed: Duration) {
@@ -49,6 +58,14 @@ impl Metrics {
     pub fn inbound_counter(&self) -> impl Fn(&str, &str) + Send + Sync + 'static {
         let inbound = self.inbound.clone();
         move |kind, outcome| inbound.with_label_values(&[kind, outcome]).inc()
+    }
+
+    pub(crate) fn set_pools(&self, pools: &[PoolUse]) {
+        for pool in pools {
+            for (figure, value) in [("size", pool.size), ("in_use", pool.in_use), ("waiting", pool.waiting)] {
+                self.pools.with_label_values(&[pool.name, figure]).set(i64::try_from(value).unwrap_or(i64::MAX));
+            }
+        }
     }
 
     /// The text exposition format.

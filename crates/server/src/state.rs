@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use task_protocols::background::Background;
-use task_protocols::{HealthProbe, HintBus, OutboxStore, TaskStore};
+use task_protocols::{HealthProbe, HintBus, OutboxStore, PoolMeter, TaskStore};
 use task_service::{
     AnalyticsService, ConversationService, FactService, KeyService, ServiceError, TaskService, TemplateService,
     TrackService,
@@ -56,6 +56,8 @@ pub struct ApiState {
     /// In the order in which `/health/detailed` tells of them.
     pub dependencies: Vec<Dependency>,
     pub outbox: Arc<dyn OutboxStore>,
+    /// For metrics.
+    pub pools: Arc<dyn PoolMeter>,
     pub hints: Arc<dyn HintBus>,
     pub feed: Arc<EventFeed>,
     /// One permit for each open stream.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use secrecy::ExposeSecret;
 use task_protocols::{
     AnalyticsStore, ApiKeyStore, ConversationStore, ExecutionStore, FactStore, HistoryStore, InboxStore, LevelStore,
-    OutboxStore, ProgressStore, RetentionStore, TaskStore, TemplateStore, TimedStore, TrackStore,
+    OutboxStore, PoolMeter, ProgressStore, RetentionStore, TaskStore, TemplateStore, TimedStore, TrackStore,
 };
 use task_repository::postgres::{PostgresConfig, PostgresEngine};
 use task_repository::sqlite::{SqliteConfig, SqliteEngine};
@@ -49,6 +49,7 @@ stores! {
     levels: LevelStore,
     inbox: InboxStore,
     retention: RetentionStore,
+    pools: PoolMeter,
 }
 
 /// Opens the engine and, when asked, brings its schema up to date; otherwise it must be so already.

@@ -98,6 +98,7 @@ pub(crate) async fn wire(
         tracks,
         store: Arc::clone(&stores.tasks),
         outbox: Arc::clone(&stores.outbox),
+        pools: Arc::clone(&stores.pools),
         dependencies: health::dependencies(settings, stores, bus)?,
         hints,
         feed,

@@ -37,6 +37,7 @@ mod track;
 mod usage;
 mod watermark;
 
+use task_protocols::{PoolMeter, PoolUse};
 use tokio::runtime::Handle;
 
 pub use config::{ConnectError, PostgresConfig};
@@ -75,5 +76,11 @@ impl PostgresEngine {
     /// Whether the schema is up to date. Writes nothing.
     pub async fn is_current(&self) -> Result<bool, MigrateError> {
         migrate::is_current(&self.pools).await
+    }
+}
+
+impl PoolMeter for PostgresEngine {
+    fn pools(&self) -> Vec<PoolUse> {
+        self.pools.in_use()
     }
 }

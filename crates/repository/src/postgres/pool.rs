@@ -11,7 +11,7 @@ use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures::FutureExt;
-use task_protocols::StoreResult;
+use task_protocols::{PoolUse, StoreResult};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_postgres::NoTls;
@@ -62,6 +62,16 @@ impl Pools {
 
     pub(super) async fn analytics(&self) -> StoreResult<Connection> {
         self.analytics.get().await.map_err(errors::no_connection)
+    }
+
+    pub(super) fn in_use(&self) -> Vec<PoolUse> {
+        let pools = [("main", &self.main), ("claims", &self.claims), ("analytics", &self.analytics)];
+        let used = pools.map(|(name, pool)| {
+            let status = pool.status();
+            let in_use = status.size.saturating_sub(status.available);
+            PoolUse { name, size: status.max_size, in_use, waiting: status.waiting }
+        });
+        used.into()
     }
 
     /// A connection of its own, without the pool's timeouts; it closes when dropped.

@@ -35,7 +35,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
-use task_protocols::{Clock, StoreError, StoreResult};
+use task_protocols::{Clock, PoolMeter, PoolUse, StoreError, StoreResult};
 
 use readers::Readers;
 use writer::Writer;
@@ -177,4 +177,18 @@ fn store_error(error: Error) -> StoreError {
 /// A stored value that cannot be read, which only a damaged database causes.
 fn damaged(message: String) -> Error {
     Error::DeserializationError(message.into())
+}
+
+impl PoolMeter for SqliteEngine {
+    fn pools(&self) -> Vec<PoolUse> {
+        let readers = [("readers", &self.readers), ("analytics", &self.analytics)];
+        let readers = readers.map(|(name, readers)| {
+            let (size, in_use) = readers.in_use();
+            PoolUse { name, size, in_use, waiting: 0 }
+        });
+        // One writer; what waits for it is its queue.
+        let waiting = self.writer.waiting();
+        let writer = PoolUse { name: "writer", size: 1, in_use: waiting.min(1), waiting };
+        readers.into_iter().chain([writer]).collect()
+    }
 }

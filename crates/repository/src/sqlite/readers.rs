@@ -15,11 +15,18 @@ const MAX_WAIT: Duration = Duration::from_secs(5);
 pub(super) struct Readers {
     idle: Arc<Mutex<Vec<SqliteConnection>>>,
     free: Arc<Semaphore>,
+    size: usize,
 }
 
 impl Readers {
     pub(super) fn new(connections: Vec<SqliteConnection>) -> Self {
-        Self { free: Arc::new(Semaphore::new(connections.len())), idle: Arc::new(Mutex::new(connections)) }
+        let size = connections.len();
+        Self { free: Arc::new(Semaphore::new(size)), idle: Arc::new(Mutex::new(connections)), size }
+    }
+
+    /// How many there are, and how many of them are in use.
+    pub(super) fn in_use(&self) -> (usize, usize) {
+        (self.size, self.size.saturating_sub(self.free.available_permits()))
     }
 
     /// Runs a read on the blocking pool.

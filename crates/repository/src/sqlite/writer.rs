@@ -74,6 +74,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
+    /// Jobs in the queue.
+    pub(super) fn waiting(&self) -> usize {
+        self.jobs.as_ref().map_or(0, |jobs| jobs.max_capacity() - jobs.capacity())
+    }
+
     pub(super) fn start(connection: SqliteConnection) -> std::io::Result<Self> {
         let (jobs, queue) = mpsc::channel(MAX_QUEUE);
         let thread =

@@ -78,6 +78,7 @@ pub(crate) async fn metrics(state: web::Data<ApiState>) -> Result<HttpResponse, 
     if let Ok(Ok(backlog)) = tokio::time::timeout(CHECK_TIMEOUT, state.outbox.backlog()).await {
         state.metrics.outbox_backlog.set(backlog);
     }
+    state.metrics.set_pools(&state.pools.pools());
     let text = state.metrics.render().map_err(ApiError::internal)?;
     Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(text))
 }
