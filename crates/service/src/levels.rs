@@ -210,10 +210,15 @@ impl Sources {
         }
         let Ok(permit) = Arc::clone(&self.notes).try_acquire_owned() else { return };
         self.noted.put(user.clone(), level, Instant::now(), self.noted.epoch());
-        let store = Arc::clone(&self.store);
+        let (store, any, known) = (Arc::clone(&self.store), Arc::clone(&self.any), Arc::clone(&self.known));
         self.background.spawn(async move {
             if let Err(error) = store.keep_gateway_level(&user.0, &user.1, level).await {
                 tracing::debug!(error = &error as &dyn std::error::Error, "a user's level was not noted");
+            }
+            known.remove(&user);
+            // Somebody is known from here on.
+            if matches!(any.get(&()), Known::Fresh(told) | Known::Renew(told) if !told.any) {
+                any.remove(&());
             }
             drop(permit);
         });

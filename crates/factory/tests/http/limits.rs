@@ -1,7 +1,11 @@
 //! The four limits, wherever they are met, and where a user's level comes from.
 
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use futures::future::join_all;
 use serde_json::{Value, json};
+use task_testkit::wait;
 use wiremock::matchers::path;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -14,6 +18,7 @@ on_both_engines!(
     the_rate_of_one_task_is_limited,
     schedules_are_no_faster_than_the_level_allows,
     a_key_without_a_user_is_under_no_limit,
+    a_scheduled_run_over_the_daily_limit_waits_for_midnight,
 );
 
 fn at(call: Call, level: &str) -> Call {
@@ -138,6 +143,31 @@ async fn a_key_without_a_user_is_under_no_limit(app: TestApp) {
         let call = app.call("POST /api/v1/tasks", &[]).key().header("X-Subscription-Level", "free");
         call.json(echo()).send().await.expect(201);
     }
+    app.stop().await;
+}
+
+/// The scheduler has no header: it goes by what the gateway said last.
+async fn a_scheduled_run_over_the_daily_limit_waits_for_midnight(app: TestApp) {
+    let task = created(&app, "free", echo()).await;
+    for _ in 0..10 {
+        command(&app, "POST /api/v1/tasks/{task_id}/execute", &task, "free").await.expect(200);
+    }
+    let now: DateTime<Utc> = serde_json::from_value(app.get(&task).await["updated_at"].clone()).unwrap();
+    let mut body = echo();
+    body["schedule"] = json!({"type": "once", "run_time": (now + TimeDelta::seconds(2)).to_rfc3339()});
+    let scheduled = created(&app, "free", body).await;
+    let skipped = async || {
+        let history =
+            app.call("GET /api/v1/tasks/{task_id}/history", &[&scheduled]).user("ann").send().await.expect(200);
+        let text = history.to_string();
+        text.matches("daily limit of 10 runs is used up").count()
+    };
+    wait::until("the run is skipped", Duration::from_secs(30), || async { skipped().await == 1 }).await;
+    let task = app.get(&scheduled).await;
+    assert_eq!((&task["status"], &task["run_count"]), (&json!("scheduled"), &json!(0)));
+    let next: DateTime<Utc> = serde_json::from_value(task["next_run_time"].clone()).unwrap();
+    assert_eq!(next.time(), NaiveTime::MIN);
+    assert!(next > now && next - now <= TimeDelta::days(1));
     app.stop().await;
 }
 
