@@ -63,6 +63,11 @@ pub(crate) fn examples() -> Vec<Example> {
         user("POST /api/v1/tasks/batch", json!({"tasks": [{"name": "Name", "task_type": "todo"}]}), &[]),
         user("POST /api/v1/tasks/{task_id}/conversations", json!({"content": "Text", "status": "active"}), &[]),
         user("PUT /api/v1/conversations/{conversation_id}", json!({"content": "Text", "status": "active"}), &[]),
+        key(
+            "POST /api/v1/keys",
+            json!({"name": "Name", "scopes": ["facts"], "task_types": ["echo"], "expires_in_days": 5}),
+            &[],
+        ),
         user("POST /api/v1/facts", json!({"text": "Text", "tags": ["a"], "meta_data": {"a": 1}}), &[]),
         user("PATCH /api/v1/facts/{fact_id}", json!({"text": "Text", "tags": ["a"], "meta_data": {"a": 1}}), &[]),
     ]
