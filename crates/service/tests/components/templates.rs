@@ -7,7 +7,7 @@ use task_domain::{JsonObject, SubscriptionLevel, Template, UserId};
 use task_protocols::MockTemplateStore;
 use task_service::{Access, Caller, Scope, ServiceError, TemplateService};
 
-use crate::support::{key, now, policy, user};
+use crate::support::{key, levels, now, user};
 
 fn template(id: &str, level: SubscriptionLevel) -> Template {
     Template {
@@ -34,7 +34,7 @@ fn template(id: &str, level: SubscriptionLevel) -> Template {
 fn service(templates: Vec<Template>) -> TemplateService {
     let mut store = MockTemplateStore::new();
     store.expect_list_templates().times(1).return_once(|| Ok(templates));
-    TemplateService::new(Arc::new(store), policy(SubscriptionLevel::Basic))
+    TemplateService::new(Arc::new(store), levels(SubscriptionLevel::Basic))
 }
 
 fn all_levels() -> TemplateService {
