@@ -25,6 +25,9 @@ text_enum! {
 }
 
 impl TaskStatus {
+    /// Neither done nor at work: what older services call pending.
+    pub const WAITING: [Self; 5] = [Self::Pending, Self::Scheduled, Self::Blocked, Self::Queued, Self::Paused];
+
     /// Done: nothing moves it but an owner's edit, `execute` or a drop-in *set status*.
     pub const fn is_terminal(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Cancelled | Self::TimedOut)

@@ -119,5 +119,7 @@ pub struct TaskPatch {
     pub timeout_seconds: Option<Option<i64>>,
     pub retry: Option<RetryPolicy>,
     pub credits_per_run: Option<f64>,
+    /// The whole of them; only drop-in APIs keep any.
+    pub attributes: Option<JsonObject>,
     pub status: Option<TaskStatus>,
 }

@@ -33,6 +33,10 @@ pub struct DropInSettings {
     pub task_management_key: SecretString,
     pub seedcore_key: SecretString,
     pub task_tracker_key: SecretString,
+    /// Length of a lease that an old client takes and never renews, seconds.
+    pub task_repository_lease_seconds: i64,
+    /// Conversations that an instance works at, at the same time.
+    pub task_management_concurrency: usize,
     /// Whether those without a key of their own may listen beyond loopback.
     pub open: bool,
     /// `*`, or a comma separated list; empty = nobody, in development mode pages of this machine.
@@ -148,8 +152,10 @@ impl DropIns {
         background: &Background,
     ) -> Result<(), StartError> {
         for Bound { api, listener, address, admission } in std::mem::take(&mut self.bound) {
-            let tasks = OriginService::new(Arc::clone(&engine.tasks), api.origin);
-            let drop_in = DropIn { api, tasks, engine: Arc::clone(engine), admission, cors: cors(settings) };
+            let tasks = OriginService::new(Arc::clone(&engine.tasks), engine.workers.clone(), api.origin);
+            let lease_seconds = settings.drop_in.task_repository_lease_seconds;
+            let drop_in =
+                DropIn { api, tasks, lease_seconds, engine: Arc::clone(engine), admission, cors: cors(settings) };
             let server = common::run(listener, drop_in, settings.service.http_workers)?;
             self.servers.push(server.handle());
             self.up.push((api, address));

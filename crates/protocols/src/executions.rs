@@ -119,6 +119,10 @@ pub trait ExecutionStore: Send + Sync {
         token: LeaseToken,
     ) -> StoreResult<Option<Execution>>;
 
+    /// Of each of these tasks (bigint id and public id) the execution that ended last; those without
+    /// one, and those of another tenant, are left out. In no order.
+    async fn last_ended(&self, tenant_id: &TenantId, tasks: &[(i64, TaskId)]) -> StoreResult<Vec<Execution>>;
+
     /// The executions of one task, the active one included, newest first.
     async fn list_executions(&self, query: &ExecutionQuery) -> StoreResult<Vec<Execution>>;
 }

@@ -62,12 +62,16 @@ pub struct TaskFilter {
     pub user_id: Option<UserId>,
     pub origin: Option<Origin>,
     pub status: Option<TaskStatus>,
+    /// Any of them; empty = whatever it is.
+    pub statuses: Vec<TaskStatus>,
     pub task_type: Option<String>,
     pub priority: Option<Priority>,
     /// All of them.
     pub tags: Vec<String>,
     /// All of them, name and value.
     pub labels: Vec<(String, String)>,
+    /// All of them, name and text, at the top of the task's attributes.
+    pub attributes: Vec<(String, String)>,
     /// A part of the name or the description, in either case.
     pub text: Option<String>,
     pub due_before: Option<DateTime<Utc>>,
@@ -93,10 +97,12 @@ impl TaskFilter {
             user_id: None,
             origin: None,
             status: None,
+            statuses: Vec::new(),
             task_type: None,
             priority: None,
             tags: Vec::new(),
             labels: Vec::new(),
+            attributes: Vec::new(),
             text: None,
             due_before: None,
             due_after: None,
@@ -137,6 +143,16 @@ pub trait TaskStore: Send + Sync {
     /// The task that was made under an idempotency key, and the fingerprint of that request. The
     /// task may have been deleted since.
     async fn made_under(&self, tenant_id: &TenantId, caller: &str, key: &str) -> StoreResult<Option<(TaskId, String)>>;
+
+    /// The task with this bigint id, as [`Self::find`] finds it.
+    async fn find_by_number(&self, tenant_id: &TenantId, number: i64) -> StoreResult<Option<Loaded>>;
+
+    /// How many live tasks of an origin there are, by status and type; in no order, none of them 0.
+    async fn count_by_status(
+        &self,
+        tenant_id: &TenantId,
+        origin: Origin,
+    ) -> StoreResult<Vec<(TaskStatus, String, i64)>>;
 
     /// One page of live tasks. Pages taken by `after` neither skip nor repeat a task under
     /// concurrent inserts.

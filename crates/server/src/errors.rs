@@ -150,6 +150,9 @@ fn service_parts(error: &ServiceError) -> (StatusCode, &'static str, Value) {
             }
             (StatusCode::FORBIDDEN, "permission_denied", body)
         }
+        ServiceError::NotHolder { task_id, .. } => {
+            (StatusCode::FORBIDDEN, "not_holder", json!({"detail": message, "task_id": task_id}))
+        }
         ServiceError::Invalid(problems) => {
             let problems: Vec<_> = problems.iter().cloned().map(FieldError::from).collect();
             (StatusCode::UNPROCESSABLE_ENTITY, "validation_error", json!({"detail": listed(&problems)}))

@@ -122,6 +122,13 @@ impl Fields {
         })
     }
 
+    pub fn required_id<T, E: std::fmt::Display>(&mut self, key: &str, parse: fn(&str) -> Result<T, E>) -> Option<T> {
+        if self.map.get(key).is_none_or(Value::is_null) {
+            self.problem(key, "is required", "missing");
+        }
+        self.id(key, parse)
+    }
+
     pub fn flag(&mut self, key: &str) -> bool {
         let read = self.optional(key, |value| value.as_bool().ok_or_else(|| "must be true or false".to_owned()));
         read.unwrap_or(false)

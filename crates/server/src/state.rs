@@ -8,7 +8,7 @@ use task_protocols::background::Background;
 use task_protocols::{HealthProbe, HintBus, OutboxStore, PoolMeter, TaskStore};
 use task_service::{
     AnalyticsService, ConversationService, FactService, KeyService, ServiceError, TaskService, TemplateService,
-    TrackService,
+    TrackService, WorkerService,
 };
 use tokio::sync::Semaphore;
 
@@ -48,6 +48,7 @@ pub struct ApiState {
     pub tasks: Arc<TaskService>,
     pub templates: Arc<TemplateService>,
     pub analytics: Arc<AnalyticsService>,
+    pub workers: WorkerService,
     pub conversations: Arc<ConversationService>,
     pub facts: Arc<FactService>,
     pub tracks: Arc<TrackService>,

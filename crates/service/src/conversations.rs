@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use task_domain::{Conversation, TaskId};
+use task_domain::{Conversation, Task, TaskId};
 use task_protocols::ConversationStore;
 
 use crate::{Caller, Scope, ServiceError, TaskService};
@@ -51,6 +51,20 @@ impl ConversationService {
     ) -> Result<Vec<Conversation>, ServiceError> {
         self.tasks.load_owned(caller, task_id, "read").await?;
         Ok(self.conversations.list_conversations(&caller.tenant_id, task_id, after, limit).await?)
+    }
+
+    /// The same of a task that the caller has just read.
+    pub async fn of(&self, task: &Task, after: i64, limit: i64) -> Result<Vec<Conversation>, ServiceError> {
+        Ok(self.conversations.list_conversations(&task.tenant_id, &task.task_id, after, limit).await?)
+    }
+
+    /// How many entries each of these tasks has, in their order; they must be of one tenant.
+    pub async fn count(&self, tasks: &[Task]) -> Result<Vec<i64>, ServiceError> {
+        let Some(first) = tasks.first() else { return Ok(Vec::new()) };
+        let numbers: Vec<i64> = tasks.iter().map(|task| task.id).collect();
+        let counted = self.conversations.count_conversations(&first.tenant_id, &numbers).await?;
+        let of = |number: &i64| counted.iter().find(|(task, _)| task == number).map_or(0, |(_, count)| *count);
+        Ok(numbers.iter().map(of).collect())
     }
 
     /// Reads one entry.

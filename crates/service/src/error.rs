@@ -43,6 +43,9 @@ pub enum ServiceError {
     /// The caller may not do `action` to this.
     #[error("Permission denied")]
     Forbidden { action: &'static str, required_level: Option<SubscriptionLevel> },
+    /// Another worker holds the task.
+    #[error("Another worker holds this task")]
+    NotHolder { task_id: String, worker_id: String },
     /// The input cannot stand; every problem at once.
     #[error("the input has problems")]
     Invalid(Vec<Problem>),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use task_domain::{Handler, types};
+use task_domain::{Handler, Origin};
 use task_protocols::background::Background;
 use task_protocols::{ClaimRequest, ExecutorRegistry, Hint, HintBus};
 use tokio::sync::{Semaphore, broadcast};
@@ -27,6 +27,10 @@ pub struct PoolConfig {
     pub poll: Duration,
     /// At shutdown: how long running executions may still finish before they are given back.
     pub drain: Duration,
+    /// What it claims, as far as this instance has an executor for it.
+    pub task_types: Vec<String>,
+    /// Only what this API made; `None` = whatever made it.
+    pub origin: Option<Origin>,
 }
 
 /// Claims built-in work and runs it, each execution under its own lease.
@@ -48,8 +52,8 @@ pub struct PoolParts {
 
 impl ExecutorPool {
     pub fn new(parts: PoolParts, background: Background, config: PoolConfig) -> Self {
-        let ours = types::BUILTIN.iter().filter(|task_type| parts.executors.find(task_type).is_some());
-        let task_types = ours.map(|task_type| (*task_type).to_owned()).collect();
+        let ours = config.task_types.iter().filter(|task_type| parts.executors.find(task_type).is_some());
+        let task_types = ours.cloned().collect();
         Self { parts, background, config, task_types }
     }
 
@@ -101,7 +105,7 @@ impl ExecutorPool {
             worker_id: self.config.worker_id.clone(),
             max_tasks: i64::try_from(wanted).unwrap_or(1),
             lease_seconds: i64::try_from(self.config.lease.as_secs()).unwrap_or(i64::MAX),
-            origin: None,
+            origin: self.config.origin,
             request_id: None,
         };
         match self.parts.workers.claim(&request).await {

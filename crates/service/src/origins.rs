@@ -2,20 +2,57 @@
 
 use std::sync::Arc;
 
-use task_domain::{Origin, Task, TaskId};
+use task_domain::decide::{self, Rejection};
+use task_domain::{Execution, JsonObject, Origin, Priority, Task, TaskId, TaskPatch, TaskStatus};
+use task_protocols::{Loaded, TaskFilter, TaskPage};
 
-use crate::{Caller, Precondition, ServiceError, TaskDraft, TaskService};
+use crate::change::moment;
+use crate::{Caller, Precondition, Scope, ServiceError, TaskDraft, TaskService, WorkerService};
 
-/// [`TaskService`] for the tasks that one API made; a task of any other origin is not found.
+/// An edit in the manner of the older APIs: objects are merged key by key.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Amendment {
+    pub name: Option<String>,
+    /// Inner `None` clears it.
+    pub description: Option<Option<String>>,
+    pub priority: Option<Priority>,
+    /// Keys to set.
+    pub metadata: JsonObject,
+    /// Keys to set.
+    pub attributes: JsonObject,
+}
+
+impl Amendment {
+    fn patch(&self, task: &Task) -> TaskPatch {
+        let merged = |old: &JsonObject, new: &JsonObject| {
+            let mut all = old.clone();
+            all.extend(new.clone());
+            all
+        };
+        let metadata = || Some(merged(&task.metadata.clone().unwrap_or_default(), &self.metadata));
+        TaskPatch {
+            name: self.name.clone(),
+            description: self.description.clone(),
+            priority: self.priority,
+            metadata: (!self.metadata.is_empty()).then(metadata),
+            attributes: (!self.attributes.is_empty()).then(|| merged(&task.attributes, &self.attributes)),
+            ..TaskPatch::default()
+        }
+    }
+}
+
+/// [`TaskService`] and [`WorkerService`] for the tasks that one API made; a task of any other
+/// origin is not found.
 #[derive(Clone)]
 pub struct OriginService {
     pub(crate) tasks: Arc<TaskService>,
+    pub(crate) workers: WorkerService,
     pub(crate) origin: Origin,
 }
 
 impl OriginService {
-    pub fn new(tasks: Arc<TaskService>, origin: Origin) -> Self {
-        Self { tasks, origin }
+    pub fn new(tasks: Arc<TaskService>, workers: WorkerService, origin: Origin) -> Self {
+        Self { tasks, workers, origin }
     }
 
     /// Creates a task of this origin, whatever the draft says.
@@ -32,6 +69,68 @@ impl OriginService {
         Ok(task)
     }
 
+    /// Reads the task with this bigint id.
+    pub async fn get_by_number(&self, caller: &Caller, number: i64) -> Result<Task, ServiceError> {
+        let found = self.tasks.saver.store().find_by_number(&caller.tenant_id, number).await?;
+        let not_found = || ServiceError::TaskNotFound { task_id: number.to_string() };
+        let task = found.ok_or_else(not_found)?.task;
+        if task.origin != self.origin || !caller.owns(&task) {
+            return Err(not_found());
+        }
+        Ok(task)
+    }
+
+    /// One page of the tasks that the caller may see.
+    pub async fn list(&self, caller: &Caller, filter: TaskFilter) -> Result<TaskPage, ServiceError> {
+        self.tasks.list(caller, TaskFilter { origin: Some(self.origin), ..filter }).await
+    }
+
+    /// Of each task the execution that ended last, in the order of the tasks; none where there is none.
+    pub async fn last_ended(&self, caller: &Caller, tasks: &[Task]) -> Result<Vec<Option<Execution>>, ServiceError> {
+        let at_rest = |task: &&Task| task.current.is_none() && task.run_count > 0;
+        let wanted: Vec<_> = tasks.iter().filter(at_rest).map(|task| (task.id, task.task_id.clone())).collect();
+        if wanted.is_empty() {
+            return Ok(vec![None; tasks.len()]);
+        }
+        let mut found = self.tasks.executions.last_ended(&caller.tenant_id, &wanted).await?;
+        let of = |task: &Task| {
+            let at = found.iter().position(|execution| execution.task_id == task.task_id)?;
+            Some(found.swap_remove(at))
+        };
+        Ok(tasks.iter().map(of).collect())
+    }
+
+    /// How many tasks there are in the caller's tenant, by status and type.
+    pub async fn counts(&self, caller: &Caller) -> Result<Vec<(TaskStatus, String, i64)>, ServiceError> {
+        let counts = self.tasks.saver.store().count_by_status(&caller.tenant_id, self.origin).await?;
+        Ok(counts.into_iter().filter(|(_, task_type, _)| caller.may_use_type(task_type)).collect())
+    }
+
+    /// Edits a task; what is the same already is no edit.
+    pub async fn amend(&self, caller: &Caller, task_id: &TaskId, edit: &Amendment) -> Result<Task, ServiceError> {
+        let decide = |loaded: &Loaded| {
+            self.check(&loaded.task)?;
+            Ok(decide::update(&loaded.task, &edit.patch(&loaded.task), &moment(loaded, caller.actor()))?)
+        };
+        self.tasks.change_owned(caller, task_id, "update", decide).await
+    }
+
+    /// Sets the status to queued, completed, failed or cancelled, from any other; a live lease is
+    /// fenced. A task that is queued or has that status already is left alone.
+    ///
+    /// # Errors
+    /// `Rejected(InvalidTransition)` for any other status.
+    pub async fn set_status(&self, caller: &Caller, task_id: &TaskId, to: TaskStatus) -> Result<Task, ServiceError> {
+        let decide = |loaded: &Loaded| {
+            self.check(&loaded.task)?;
+            if loaded.task.status == to {
+                return Err(ServiceError::Rejected(Rejection::Unchanged));
+            }
+            Ok(decide::set_status(&loaded.task, to, &moment(loaded, caller.actor()))?)
+        };
+        self.tasks.change_owned(caller, task_id, "update", decide).await
+    }
+
     /// Deletes a task; an active run is cancelled.
     pub async fn delete(&self, caller: &Caller, task_id: &TaskId) -> Result<(), ServiceError> {
         self.get(caller, task_id).await?;
@@ -43,5 +142,9 @@ impl OriginService {
             return Ok(());
         }
         Err(ServiceError::TaskNotFound { task_id: task.task_id.to_string() })
+    }
+
+    pub(crate) fn need_work(caller: &Caller, action: &'static str) -> Result<(), ServiceError> {
+        caller.need(Scope::TasksWork, action)
     }
 }

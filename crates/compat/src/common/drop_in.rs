@@ -14,6 +14,8 @@ pub struct DropIn {
     pub tasks: OriginService,
     /// What all APIs of the process share: authentication, metrics, streams.
     pub engine: Arc<ApiState>,
+    /// Length of a claim's lease, seconds.
+    pub lease_seconds: i64,
     pub admission: Admission,
     pub cors: Cors,
 }

@@ -11,7 +11,7 @@ mod refusal;
 pub use api::{Api, document, run};
 pub(crate) use body::Body;
 pub use caller::Admission;
-pub(crate) use caller::Authorised;
+pub(crate) use caller::{Authorised, anybody};
 pub use cors::Cors;
 pub use drop_in::DropIn;
 pub(crate) use refusal::{Detail, Refusal, Shape};

@@ -1,12 +1,13 @@
 //! A task as the Task Repository writes it, and where its parts are kept.
 //!
 //! `request` and `template` are the task's config, because they are the work; `tenant_id`,
-//! `batch_id` and `tags` are attributes.
+//! `batch_id` and `tags` are attributes. What a client reports of a task that nobody holds is an
+//! attribute, too, and shown until an execution ends after it.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use task_domain::{Execution, Task, TaskStatus};
+use task_domain::{Execution, JsonObject, Task, TaskStatus};
 use utoipa::ToSchema;
 
 pub(super) const TENANT_ID: &str = "tenant_id";
@@ -16,6 +17,10 @@ pub(super) const TAGS: &str = "tags";
 pub(super) const SERVICE: &str = "service";
 pub(super) const REQUEST: &str = "request";
 pub(super) const TEMPLATE: &str = "template";
+/// What a client reported: `results`, `error`, `processor_id`, and `at`, when.
+pub(super) const REPORTED: &str = "reported";
+/// What a client may write for a status.
+pub(super) const WORDS: &str = "must be one of: pending, processing, completed, failed, canceled";
 
 /// The word for where a task stands.
 pub(super) fn word(status: TaskStatus) -> &'static str {
@@ -26,6 +31,26 @@ pub(super) fn word(status: TaskStatus) -> &'static str {
         Completed => "completed",
         Failed | TimedOut => "failed",
         Cancelled => "canceled",
+    }
+}
+
+/// The statuses that a word stands for.
+pub(super) fn statuses(word: &str) -> Result<Vec<TaskStatus>, String> {
+    match word {
+        "pending" => Ok(TaskStatus::WAITING.to_vec()),
+        "processing" => Ok(vec![TaskStatus::Running]),
+        "completed" => Ok(vec![TaskStatus::Completed]),
+        "failed" => Ok(vec![TaskStatus::Failed, TaskStatus::TimedOut]),
+        "canceled" | "cancelled" => Ok(vec![TaskStatus::Cancelled]),
+        _ => Err(WORDS.to_owned()),
+    }
+}
+
+/// The status that a word sets.
+pub(super) fn status(word: &str) -> Result<TaskStatus, String> {
+    match word {
+        "pending" => Ok(TaskStatus::Queued),
+        other => statuses(other).map(|statuses| statuses[0]),
     }
 }
 
@@ -46,41 +71,53 @@ pub(super) struct Document {
     metadata: Value,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
-    processor_id: Option<String>,
+    processor_id: Value,
     processing_started_at: Option<DateTime<Utc>>,
     results: Value,
-    error: Option<String>,
+    error: Value,
     completed_at: Option<DateTime<Utc>>,
 }
 
 impl Document {
-    /// `last` is the attempt that ended last, where the task has no current one.
+    /// `last` is the execution that ended last, where the task has no current one.
     pub(super) fn new(task: Task, last: Option<Execution>) -> Self {
+        let mut reported = reported(&task);
+        let mut of_client = |name: &str| reported.remove(name);
         let Task { mut attributes, mut config, current, .. } = task;
         let mut attribute = |name: &str| attributes.remove(name);
-        let (tenant_id, batch_id, tags) = (attribute(TENANT_ID), attribute(BATCH_ID), attribute(TAGS));
         let object = || Value::Object(Map::new());
         // While it is queued nobody processes it.
-        let shown = current.or(last).filter(|e| e.started_at.is_some());
+        let shown = current.or(last).filter(|execution| execution.started_at.is_some());
         let results = task.last_result.or_else(|| shown.as_ref().and_then(|e| e.result.clone()));
+        let results = results.filter(|_| task.status == TaskStatus::Completed);
+        let has_failed = matches!(task.status, TaskStatus::Failed | TaskStatus::TimedOut);
+        let worker = shown.as_ref().and_then(|e| e.worker_id.clone());
         Self {
             task_id: task.task_id.to_string(),
             task_type: task.task_type,
             status: word(task.status),
             priority: task.priority.number(),
-            tenant_id: json!(tenant_id),
-            batch_id: json!(batch_id),
-            request: json!(config.remove(REQUEST)),
-            template: json!(config.remove(TEMPLATE)),
-            tags: tags.unwrap_or_else(object),
+            tenant_id: attribute(TENANT_ID).unwrap_or_default(),
+            batch_id: attribute(BATCH_ID).unwrap_or_default(),
+            request: config.remove(REQUEST).unwrap_or_default(),
+            template: config.remove(TEMPLATE).unwrap_or_default(),
+            tags: attribute(TAGS).unwrap_or_else(object),
             metadata: task.metadata.map_or_else(object, Value::Object),
             created_at: task.created_at,
             updated_at: task.updated_at,
-            processor_id: shown.as_ref().and_then(|e| e.worker_id.clone()),
+            processor_id: of_client("processor_id").unwrap_or_else(|| json!(worker)),
             processing_started_at: shown.as_ref().and_then(|e| e.started_at),
-            results: results.unwrap_or_default(),
-            error: task.last_error,
+            results: of_client("results").or(results).unwrap_or_default(),
+            error: of_client("error").unwrap_or_else(|| json!(task.last_error.filter(|_| has_failed))),
             completed_at: task.completed_at,
         }
     }
+}
+
+/// What a client reported, unless an execution has ended, or begun, since.
+fn reported(task: &Task) -> JsonObject {
+    let Some(Value::Object(reported)) = task.attributes.get(REPORTED) else { return JsonObject::new() };
+    let at = reported.get("at").and_then(Value::as_str).and_then(|text| text.parse::<DateTime<Utc>>().ok());
+    let started = task.current.as_ref().and_then(|execution| execution.started_at);
+    if task.last_run_time.max(started) > at { JsonObject::new() } else { reported.clone() }
 }

@@ -121,7 +121,8 @@ pub(crate) async fn get_task(
     id: web::Path<String>,
 ) -> Answer<Detail> {
     let task = drop_in.tasks.get(&caller.0, &task_id(&id)?).await?;
-    Ok(HttpResponse::Ok().json(Document::new(task, None)))
+    let last = drop_in.tasks.last_ended(&caller.0, std::slice::from_ref(&task)).await?.pop().flatten();
+    Ok(HttpResponse::Ok().json(Document::new(task, last)))
 }
 
 /// Deletes a task; a worker that has it is told at its next report.

@@ -215,6 +215,6 @@ fn apply(task: &mut Task, patch: &TaskPatch) -> Vec<&'static str> {
         )+};
     }
     set!(name, description, config, metadata, tags, labels, priority, schedule, next_run_time, due_date);
-    set!(reminder_time, timeout_seconds, retry, credits_per_run);
+    set!(reminder_time, timeout_seconds, retry, credits_per_run, attributes);
     fields
 }

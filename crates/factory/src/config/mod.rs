@@ -48,6 +48,7 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("DEFAULT_SUBSCRIPTION_LEVEL", "limits.default_level"),
     ("TASK_REPOSITORY_PORT", "drop_in.task_repository_port"),
     ("TASK_MANAGEMENT_PORT", "drop_in.task_management_port"),
+    ("TASK_MANAGEMENT_CONCURRENCY", "drop_in.task_management_concurrency"),
     ("SEEDCORE_PORT", "drop_in.seedcore_port"),
     ("TASK_TRACKER_PORT", "drop_in.task_tracker_port"),
     ("TASK_MANAGEMENT_API_KEY", "drop_in.task_management_key"),
@@ -104,6 +105,12 @@ impl Settings {
         }
         if self.executor.concurrency > 1000 {
             return wrong("executor.concurrency (EXECUTOR_CONCURRENCY) must be from 0 to 1000");
+        }
+        if !(5..=86_400).contains(&self.drop_in.task_repository_lease_seconds) {
+            return wrong("drop_in.task_repository_lease_seconds must be from 5 to 86400");
+        }
+        if self.drop_in.task_management_concurrency > 1000 {
+            return wrong("drop_in.task_management_concurrency (TASK_MANAGEMENT_CONCURRENCY) must be from 0 to 1000");
         }
         if !(1..=500).contains(&self.database.pool_size) {
             return wrong("database.pool_size (DATABASE_POOL_SIZE) must be from 1 to 500");

@@ -63,9 +63,9 @@ pub(crate) fn start_notifier(background: &Background, notifier: Notifier) {
     });
 }
 
-pub(crate) fn start_pool(background: &Background, pool: ExecutorPool) {
+pub(crate) fn start_pool(background: &Background, name: &'static str, pool: ExecutorPool) {
     let pool = Arc::new(pool);
-    background.supervise("executor_pool", move |stop| {
+    background.supervise(name, move |stop| {
         let pool = Arc::clone(&pool);
         async move { pool.run(stop).await }
     });

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use task_domain::{Origin, types};
 use task_protocols::background::Background;
 use task_server::{ApiState, EventFeed, Metrics, ServiceInfo};
 use task_service::{
@@ -18,6 +19,8 @@ use super::{Bus, auth, executors, health, inbound, loops};
 use crate::config::Settings;
 use crate::error::StartError;
 
+/// The task type that has pools of its own.
+const CONVERSATION: &str = "conversation";
 /// At shutdown, running executions may finish for so long before they are given back.
 const DRAIN: Duration = Duration::from_secs(3);
 
@@ -58,14 +61,18 @@ pub(crate) async fn wire(
         worker_id: format!("builtin-{instance_id}"),
         poll: Duration::from_secs(1),
         drain: DRAIN,
+        task_types: types::BUILTIN.iter().map(|t| (*t).to_owned()).collect(),
+        origin: None,
     };
-    let parts = PoolParts { workers, executors, hints: Arc::clone(&hints) };
+    let parts = PoolParts { workers: workers.clone(), executors, hints: Arc::clone(&hints) };
     loops::start_scheduler(work, Scheduler::new(saver.clone(), Arc::clone(&stores.timed), Arc::clone(&levels)));
     let reminders = Reminders::new(saver.clone(), Arc::clone(&stores.timed), neighbours.notifications);
     loops::start_reminders(work, reminders);
     loops::start_reaper(work, Reaper::new(saver, Arc::clone(&stores.timed)));
     loops::start_notifier(last, notifier);
-    loops::start_pool(work, ExecutorPool::new(parts, work.clone(), pool));
+    for (name, config) in pools(settings, pool) {
+        loops::start_pool(work, name, ExecutorPool::new(parts.clone(), work.clone(), config));
+    }
     let retention = &settings.retention;
     let sweep = Retention::new(Arc::clone(&stores.retention), Arc::clone(&stores.outbox), retention.config());
     loops::start_retention(work, sweep, Duration::from_secs(retention.interval_seconds));
@@ -96,6 +103,7 @@ pub(crate) async fn wire(
         facts: Arc::new(FactService::new(Arc::clone(&stores.facts), Arc::clone(&stores.tasks))),
         tasks,
         tracks,
+        workers,
         store: Arc::clone(&stores.tasks),
         outbox: Arc::clone(&stores.outbox),
         pools: Arc::clone(&stores.pools),
@@ -119,4 +127,25 @@ fn levels(settings: &Settings, stores: &Stores, neighbours: &Neighbours, work: &
         background: work.clone(),
     };
     Levels::new(policy, sources)
+}
+
+/// Conversations of Task Management are worked at by a pool of their own, so that they neither wait
+/// for other tasks nor are in their way; those that the canonical API made by one beside it.
+fn pools(settings: &Settings, all: PoolConfig) -> [(&'static str, PoolConfig); 3] {
+    let conversations = |origin: Origin, concurrency: usize| PoolConfig {
+        concurrency,
+        worker_id: format!("{}-{origin}", all.worker_id),
+        task_types: vec![CONVERSATION.to_owned()],
+        origin: Some(origin),
+        ..all.clone()
+    };
+    let one_by_one = settings.drop_in.task_management_concurrency;
+    let of_others = conversations(Origin::TaskService, all.concurrency);
+    let of_task_management = conversations(Origin::TaskManagement, one_by_one);
+    let others = all.task_types.iter().filter(|task_type| *task_type != CONVERSATION).cloned().collect();
+    [
+        ("executor_pool", PoolConfig { task_types: others, ..all }),
+        ("conversation_pool", of_others),
+        (task_compat::task_management::WORKER, of_task_management),
+    ]
 }

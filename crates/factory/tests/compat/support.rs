@@ -9,16 +9,16 @@ use task_factory::{Application, Settings};
 use task_testkit::pg::TestDatabase;
 use task_testkit::sqlite::TempDatabase;
 
-/// Runs each test on both engines, as `sqlite::name` and `postgres::name`.
+/// Runs each test on both engines, as `sqlite::name` and `postgres::name`, under an environment.
 macro_rules! on_both_engines {
-    ($($name:ident),+ $(,)?) => {
+    ($environment:expr; $($name:ident),+ $(,)?) => {
         mod sqlite {
             $(#[tokio::test(flavor = "multi_thread")]
-            async fn $name() { super::$name($crate::support::TestApp::sqlite(&[]).await).await; })+
+            async fn $name() { super::$name($crate::support::TestApp::sqlite($environment).await).await; })+
         }
         mod postgres {
             $(#[tokio::test(flavor = "multi_thread")]
-            async fn $name() { super::$name($crate::support::TestApp::postgres().await).await; })+
+            async fn $name() { super::$name($crate::support::TestApp::postgres($environment).await).await; })+
         }
     };
 }
@@ -81,13 +81,15 @@ impl TestApp {
         Self::start(settings(&all), Database::Sqlite(database)).await
     }
 
-    pub(crate) async fn postgres() -> Self {
+    pub(crate) async fn postgres(environment: &[(&str, &str)]) -> Self {
         let database = TestDatabase::create("compat", |url| async move {
             Application::build(settings(&[("DATABASE_URL", &url)]), true).await.expect("migrates").stop().await;
         })
         .await;
         let url = database.url().to_owned();
-        Self::start(settings(&[("DATABASE_URL", &url)]), Database::Postgres(database)).await
+        let mut all = vec![("DATABASE_URL", url.as_str())];
+        all.extend_from_slice(environment);
+        Self::start(settings(&all), Database::Postgres(database)).await
     }
 
     async fn start(settings: Settings, database: Database) -> Self {
@@ -151,6 +153,14 @@ impl Call {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await.expect("a whole answer");
         Answer { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) }
+    }
+}
+
+impl TestApp {
+    /// A task as the canonical API shows it to a key.
+    pub(crate) async fn canonical(&self, id: &str) -> Value {
+        let call = self.call("task_service", "GET /api/v1/tasks/{task_id}", &[id]);
+        call.key("dev_api_key").send().await.expect(200)
     }
 }
 

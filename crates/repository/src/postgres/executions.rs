@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use serde_json::Value;
 use task_domain::{Execution, ExecutionStatus, LeaseToken, Task, TaskId, TenantId};
@@ -83,6 +83,23 @@ impl ExecutionStore for PostgresEngine {
             .optional()
             .map_err(errors::failed)?;
         Ok(row.map(|row| execution(row, task_id.clone())))
+    }
+
+    async fn last_ended(&self, tenant_id: &TenantId, tasks: &[(i64, TaskId)]) -> StoreResult<Vec<Execution>> {
+        let numbers: Vec<i64> = tasks.iter().map(|(number, _)| *number).collect();
+        let mut connection = self.pools.main().await?;
+        let rows: Vec<ExecutionRow> = Sql(include_str!("sql/last_ended.sql"))
+            .bind::<Text, _>(tenant_id.as_str())
+            .bind::<Array<BigInt>, _>(numbers)
+            .reading::<task_executions::SqlType>()
+            .load(&mut connection)
+            .await
+            .map_err(errors::failed)?;
+        let named = rows.into_iter().filter_map(|row| {
+            let (_, task_id) = tasks.iter().find(|(number, _)| *number == row.task_id)?;
+            Some(execution(row, task_id.clone()))
+        });
+        Ok(named.collect())
     }
 
     async fn list_executions(&self, query: &ExecutionQuery) -> StoreResult<Vec<Execution>> {

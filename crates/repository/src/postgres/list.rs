@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use diesel::dsl::count_star;
+use diesel::dsl::{count_star, sql};
 use diesel::prelude::*;
-use diesel::sql_types::{Nullable, Text};
+use diesel::sql_types::{Bool, Nullable, Text};
 use diesel_async::RunQueryDsl;
+use task_domain::{Origin, TaskStatus};
 use task_protocols::{StoreResult, TaskFilter, TaskPage, TaskSort};
 
 use super::pool::Connection;
@@ -18,6 +19,9 @@ diesel::define_sql_function! {
     fn lower(text: Nullable<Text>) -> Nullable<Text>;
 }
 
+/// What the index `task_states_waiting` holds.
+const WAITING: &str = "task_states.status IN ('pending', 'scheduled', 'blocked', 'queued', 'paused')";
+
 /// The conditions of a filter, on a boxed query over both tables.
 macro_rules! conditions {
     ($query:ident, $filter:ident) => {
@@ -25,10 +29,22 @@ macro_rules! conditions {
             $query = $query.filter(user_tasks::user_id.eq(user_id.as_str()));
         }
         if let Some(origin) = $filter.origin {
-            $query = $query.filter(user_tasks::origin.eq(Word(origin)));
+            $query = $query.filter(task_states::origin.eq(Word(origin)));
+            if origin != Origin::TaskService {
+                // Literally, so that the indexes of drop-in tasks are used.
+                $query = $query.filter(task_states::origin.ne(sql::<Text>("'task_service'")));
+            }
         }
         if let Some(status) = $filter.status {
             $query = $query.filter(task_states::status.eq(Word(status)));
+        }
+        if !$filter.statuses.is_empty() {
+            let words: Vec<_> = $filter.statuses.iter().copied().map(Word).collect();
+            $query = $query.filter(task_states::status.eq_any(words));
+            if $filter.statuses.iter().all(|status| TaskStatus::WAITING.contains(status)) {
+                // The same once more, as the index of waiting tasks says it.
+                $query = $query.filter(sql::<Bool>(WAITING));
+            }
         }
         if let Some(task_type) = &$filter.task_type {
             $query = $query.filter(user_tasks::task_type.eq(task_type));
@@ -57,6 +73,10 @@ macro_rules! conditions {
         if !$filter.tags.is_empty() {
             $query = $query.filter(user_tasks::tags.contains(Json($filter.tags.clone())));
         }
+        for (name, value) in &$filter.attributes {
+            let attribute = BTreeMap::from([(name.clone(), value.clone())]);
+            $query = $query.filter(user_tasks::attributes.contains(Json(attribute)));
+        }
         for (name, value) in &$filter.labels {
             let label = BTreeMap::from([(name.clone(), value.clone())]);
             $query = $query.filter(user_tasks::labels.contains(Json(label)));
@@ -81,7 +101,11 @@ macro_rules! tasks_of {
 pub(super) async fn list(connection: &mut Connection, filter: &TaskFilter) -> StoreResult<TaskPage> {
     let mut query = tasks_of!(filter, (user_tasks::all_columns, task_states::all_columns));
     conditions!(query, filter);
+    // Drop-in tasks are listed along the indexes of their states.
+    let by_state = filter.origin.is_some_and(|origin| origin != Origin::TaskService);
     query = match filter.sort {
+        TaskSort::Newest if by_state => query.order(task_states::id.desc()),
+        TaskSort::Priority if by_state => query.order((task_states::priority.asc(), task_states::id.asc())),
         TaskSort::Newest => query.order(user_tasks::id.desc()),
         TaskSort::Oldest => query.order(user_tasks::id.asc()),
         TaskSort::Due => {

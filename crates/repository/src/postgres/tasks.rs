@@ -2,18 +2,18 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use diesel::dsl::auto_type;
+use diesel::dsl::{auto_type, count_star};
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use serde_json::Value;
 use task_domain::decide::Change;
-use task_domain::{Task, TaskId, TenantId};
+use task_domain::{Origin, Task, TaskId, TaskStatus, TenantId};
 use task_protocols::{Loaded, SaveOutcome, StoreError, StoreResult, TaskFilter, TaskPage, TaskStore};
 
 use super::clock::clock_timestamp;
 use super::schema::{idempotency_keys, task_executions, task_states, user_tasks};
 use super::{PostgresEngine, errors, list, save};
-use crate::columns::{Json, Stamp};
+use crate::columns::{Json, Stamp, Word};
 use crate::rows::{StateRow, TaskRow, task_from_rows};
 
 /// A task with its state, the result of its last successful attempt, and the clock.
@@ -85,6 +85,36 @@ impl TaskStore for PostgresEngine {
             .optional()
             .map_err(errors::failed)?;
         Ok(known.map(|(task_id, fingerprint)| (TaskId::from_stored(task_id), fingerprint)))
+    }
+
+    async fn find_by_number(&self, tenant_id: &TenantId, number: i64) -> StoreResult<Option<Loaded>> {
+        let mut connection = self.pools.main().await?;
+        let row: Option<LoadedRow> = live_tasks()
+            .filter(user_tasks::tenant_id.eq(tenant_id.as_str()))
+            .filter(user_tasks::id.eq(number))
+            .select(columns())
+            .get_result(&mut connection)
+            .await
+            .optional()
+            .map_err(errors::failed)?;
+        row.map(loaded).transpose()
+    }
+
+    async fn count_by_status(
+        &self,
+        tenant_id: &TenantId,
+        origin: Origin,
+    ) -> StoreResult<Vec<(TaskStatus, String, i64)>> {
+        let mut connection = self.pools.main().await?;
+        let counts: Vec<(Word<TaskStatus>, String, i64)> = live_tasks()
+            .filter(user_tasks::tenant_id.eq(tenant_id.as_str()))
+            .filter(task_states::origin.eq(Word(origin)))
+            .group_by((task_states::status, task_states::task_type))
+            .select((task_states::status, task_states::task_type, count_star()))
+            .load(&mut connection)
+            .await
+            .map_err(errors::failed)?;
+        Ok(counts.into_iter().map(|(status, task_type, count)| (status.0, task_type, count)).collect())
     }
 
     async fn list(&self, filter: &TaskFilter) -> StoreResult<TaskPage> {

@@ -125,6 +125,23 @@ impl ExecutionStore for SqliteEngine {
         .await
     }
 
+    async fn last_ended(&self, tenant_id: &TenantId, tasks: &[(i64, TaskId)]) -> StoreResult<Vec<Execution>> {
+        let (tenant_id, tasks) = (tenant_id.clone(), tasks.to_vec());
+        self.read(move |conn| {
+            let mut executions = Vec::with_capacity(tasks.len());
+            for (number, task_id) in tasks {
+                let row: Option<ExecutionRow> = task_executions::table
+                    .filter(task_executions::tenant_id.eq(tenant_id.as_str()).and(task_executions::task_id.eq(number)))
+                    .order(task_executions::id.desc())
+                    .first(conn)
+                    .optional()?;
+                executions.extend(row.map(|row| row.into_execution(task_id)));
+            }
+            Ok(executions)
+        })
+        .await
+    }
+
     async fn list_executions(&self, query: &ExecutionQuery) -> StoreResult<Vec<Execution>> {
         let query = query.clone();
         self.read(move |conn| list(conn, &query)).await

@@ -3,6 +3,7 @@
 use diesel::dsl::{count_star, sql};
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Nullable, Text};
+use task_domain::{Origin, TaskStatus};
 use task_protocols::{TaskFilter, TaskPage, TaskSort};
 
 use super::damaged;
@@ -20,6 +21,9 @@ pub(super) fn register(conn: &mut SqliteConnection) -> QueryResult<()> {
     lower_utils::register_impl(conn, |text: Option<String>| text.map(|text| text.to_lowercase()))
 }
 
+/// What the index `task_states_waiting` holds.
+const WAITING: &str = "task_states.status IN ('pending', 'scheduled', 'blocked', 'queued', 'paused')";
+
 /// The conditions of a filter, on a boxed query over both tables.
 macro_rules! conditions {
     ($query:ident, $filter:ident) => {
@@ -27,10 +31,22 @@ macro_rules! conditions {
             $query = $query.filter(user_tasks::user_id.eq(user_id.as_str()));
         }
         if let Some(origin) = $filter.origin {
-            $query = $query.filter(user_tasks::origin.eq(Word(origin)));
+            $query = $query.filter(task_states::origin.eq(Word(origin)));
+            if origin != Origin::TaskService {
+                // Literally, so that the indexes of drop-in tasks are used.
+                $query = $query.filter(task_states::origin.ne(sql::<Text>("'task_service'")));
+            }
         }
         if let Some(status) = $filter.status {
             $query = $query.filter(task_states::status.eq(Word(status)));
+        }
+        if !$filter.statuses.is_empty() {
+            let words: Vec<_> = $filter.statuses.iter().copied().map(Word).collect();
+            $query = $query.filter(task_states::status.eq_any(words));
+            if $filter.statuses.iter().all(|status| TaskStatus::WAITING.contains(status)) {
+                // The same once more, as the index of waiting tasks says it.
+                $query = $query.filter(sql::<Bool>(WAITING));
+            }
         }
         if let Some(task_type) = &$filter.task_type {
             $query = $query.filter(user_tasks::task_type.eq(task_type));
@@ -60,6 +76,11 @@ macro_rules! conditions {
             let has = sql::<Bool>("EXISTS (SELECT 1 FROM json_each(user_tasks.tags) AS e WHERE e.value = ");
             $query = $query.filter(has.bind::<Text, _>(tag.clone()).sql(")"));
         }
+        for (name, value) in &$filter.attributes {
+            let has = sql::<Bool>("EXISTS (SELECT 1 FROM json_each(user_tasks.attributes) AS e WHERE e.key = ");
+            let has = has.bind::<Text, _>(name.clone()).sql(" AND e.type = 'text' AND e.value = ");
+            $query = $query.filter(has.bind::<Text, _>(value.clone()).sql(")"));
+        }
         for (name, value) in &$filter.labels {
             let has = sql::<Bool>("EXISTS (SELECT 1 FROM json_each(user_tasks.labels) AS e WHERE e.key = ");
             let has = has.bind::<Text, _>(name.clone()).sql(" AND e.value = ");
@@ -85,7 +106,11 @@ macro_rules! tasks_of {
 pub(super) fn list(conn: &mut SqliteConnection, filter: &TaskFilter) -> QueryResult<TaskPage> {
     let mut query = tasks_of!(filter, (user_tasks::all_columns, task_states::all_columns));
     conditions!(query, filter);
+    // Drop-in tasks are listed along the indexes of their states.
+    let by_state = filter.origin.is_some_and(|origin| origin != Origin::TaskService);
     query = match filter.sort {
+        TaskSort::Newest if by_state => query.order(task_states::id.desc()),
+        TaskSort::Priority if by_state => query.order((task_states::priority.asc(), task_states::id.asc())),
         TaskSort::Newest => query.order(user_tasks::id.desc()),
         TaskSort::Oldest => query.order(user_tasks::id.asc()),
         TaskSort::Due => {

@@ -2,15 +2,16 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use diesel::dsl::count_star;
 use diesel::prelude::*;
 use serde_json::Value;
 use task_domain::decide::Change;
-use task_domain::{Task, TaskId, TenantId};
+use task_domain::{Origin, Task, TaskId, TaskStatus, TenantId};
 use task_protocols::{Loaded, SaveOutcome, StoreResult, TaskFilter, TaskPage, TaskStore};
 
 use super::schema::{execution_no, task_executions, task_states, user_tasks};
 use super::{SqliteEngine, damaged, list, save};
-use crate::columns::Json;
+use crate::columns::{Json, Word};
 use crate::rows::{StateRow, TaskRow, task_from_rows};
 
 /// A task by its bigint id, without `last_result`.
@@ -77,6 +78,43 @@ impl TaskStore for SqliteEngine {
     async fn made_under(&self, tenant_id: &TenantId, caller: &str, key: &str) -> StoreResult<Option<(TaskId, String)>> {
         let (tenant_id, caller, key) = (tenant_id.clone(), caller.to_owned(), key.to_owned());
         self.read(move |conn| save::made_under(conn, &tenant_id, &caller, &key)).await
+    }
+
+    async fn find_by_number(&self, tenant_id: &TenantId, number: i64) -> StoreResult<Option<Loaded>> {
+        let tenant_id = tenant_id.clone();
+        let task = self
+            .read(move |conn| {
+                let task = by_id(conn, tenant_id.as_str(), number)?;
+                let Some(mut task) = task.filter(|task| task.deleted_at.is_none()) else { return Ok(None) };
+                task.last_result = last_result(conn, tenant_id.as_str(), number)?;
+                Ok(Some(task))
+            })
+            .await?;
+        Ok(task.map(|task| Loaded { task, now: SqliteEngine::now(self) }))
+    }
+
+    async fn count_by_status(
+        &self,
+        tenant_id: &TenantId,
+        origin: Origin,
+    ) -> StoreResult<Vec<(TaskStatus, String, i64)>> {
+        let tenant_id = tenant_id.clone();
+        let counts: Vec<(Word<TaskStatus>, String, i64)> = self
+            .read(move |conn| {
+                user_tasks::table
+                    .inner_join(
+                        task_states::table.on(task_states::tenant_id
+                            .eq(user_tasks::tenant_id)
+                            .and(task_states::id.eq(user_tasks::id))),
+                    )
+                    .filter(user_tasks::tenant_id.eq(tenant_id.as_str()).and(user_tasks::deleted_at.is_null()))
+                    .filter(task_states::origin.eq(Word(origin)))
+                    .group_by((task_states::status, task_states::task_type))
+                    .select((task_states::status, task_states::task_type, count_star()))
+                    .load(conn)
+            })
+            .await?;
+        Ok(counts.into_iter().map(|(status, task_type, count)| (status.0, task_type, count)).collect())
     }
 
     async fn list(&self, filter: &TaskFilter) -> StoreResult<TaskPage> {

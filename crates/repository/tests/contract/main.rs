@@ -14,6 +14,7 @@ mod claim_task;
 mod claims;
 mod conversations;
 mod delayed;
+mod drop_ins;
 mod executions;
 mod facts;
 mod fencing;
@@ -58,6 +59,13 @@ macro_rules! contract {
 }
 
 contract! {
+    drop_ins:
+        a_task_is_found_by_its_number_in_its_tenant_until_it_is_deleted
+        live_tasks_of_an_origin_are_counted_by_status_and_type
+        a_list_takes_any_of_several_statuses_most_urgent_first
+        a_list_is_filtered_by_texts_among_the_attributes
+        the_execution_that_ended_last_is_read_of_many_tasks_at_once
+        entries_are_counted_of_many_tasks_at_once;
     tasks:
         the_stores_clock_is_utc_with_microseconds_and_goes_forward
         a_created_task_is_found_exactly_as_it_was_decided

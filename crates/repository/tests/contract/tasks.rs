@@ -57,6 +57,7 @@ pub(crate) async fn an_edit_of_every_field_is_found_as_decided(stores: Stores) {
         timeout_seconds: Some(full.timeout_seconds),
         retry: Some(full.retry),
         credits_per_run: Some(full.credits_per_run),
+        attributes: Some(full.attributes),
         status: Some(task_domain::TaskStatus::Scheduled),
     };
     let change = decide::update(&task, &patch, &moment(now)).unwrap();

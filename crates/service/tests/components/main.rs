@@ -6,6 +6,7 @@ mod conversations;
 mod creates;
 mod execute;
 mod facts;
+mod holders;
 mod inbound;
 mod keys;
 mod levels;

@@ -120,6 +120,7 @@ fn read_patch(fields: &mut Fields) -> TaskPatch {
         timeout_seconds: fields.whole("timeout_seconds", 1..=31_536_000),
         retry: fields.retry("retry"),
         credits_per_run: fields.amount("credits_per_run"),
+        attributes: None,
         status: fields.word("status"),
     }
 }

@@ -1,0 +1,249 @@
+//! Tasks.
+
+use std::collections::BTreeMap;
+
+use actix_web::{HttpRequest, HttpResponse, delete, get, post, put, web};
+use serde_json::{Map, Value, json};
+use task_domain::{Conversation, Handler, Origin, Priority, RetryPolicy, Task, TaskStatus};
+use task_protocols::TaskFilter;
+use task_server::plumbing::{ApiError, FieldError, Fields, Query};
+use task_service::{Amendment, Caller, ServiceError, TaskDraft};
+use utoipa::ToSchema;
+
+use super::dto::{ItemDto, TaskDto, status};
+use crate::common::{Answer, Authorised, Body, Detail, DropIn};
+
+/// The most entries and tasks of one answer.
+pub(super) const MOST: i64 = 10_000;
+const MAX_CONVERSATIONS: usize = 1000;
+pub(super) const MAX_CONTENT: usize = 100_000;
+/// The type of its tasks.
+const TASK_TYPE: &str = "conversation";
+
+/// A new task.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body in the OpenAPI document")]
+pub(crate) struct NewTask {
+    #[schema(max_length = 255)]
+    title: String,
+    description: Option<String>,
+    conversations: Option<Vec<NewConversation>>,
+}
+
+/// A new entry.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body in the OpenAPI document")]
+pub(crate) struct NewConversation {
+    content: String,
+    #[schema(default = "active")]
+    status: Option<String>,
+}
+
+/// What may be changed.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body in the OpenAPI document")]
+pub(crate) struct Edit {
+    #[schema(max_length = 255)]
+    title: Option<String>,
+    description: Option<String>,
+    #[schema(example = "pending")]
+    status: Option<String>,
+}
+
+/// The whole number of a path.
+pub(super) fn number(name: &str, text: &str) -> Result<i64, ApiError> {
+    text.parse().map_err(|_| ApiError::Invalid(vec![FieldError::path(name, "must be a whole number")]))
+}
+
+/// A task with its conversations, as every call answers it.
+async fn whole(drop_in: &DropIn, task: Task) -> Result<TaskDto, ServiceError> {
+    let conversations = drop_in.engine.conversations.of(&task, 0, MOST).await?;
+    Ok(TaskDto::new(task, conversations))
+}
+
+/// `content` and `status` of an entry; both empty where they are not given.
+type Entry = (String, String);
+
+fn entries(fields: &mut Fields) -> Vec<Entry> {
+    let Some(Value::Array(items)) = fields.take("conversations").flatten() else { return Vec::new() };
+    if items.len() > MAX_CONVERSATIONS {
+        fields.problem("conversations", format!("must have at most {MAX_CONVERSATIONS} entries"), "value_error");
+        return Vec::new();
+    }
+    let mut entries = Vec::new();
+    for (n, item) in items.into_iter().enumerate() {
+        let content = item.get("content").and_then(Value::as_str).filter(|text| text.chars().count() <= MAX_CONTENT);
+        let status = match item.get("status") {
+            None | Some(Value::Null) => Some(Conversation::ACTIVE),
+            Some(status) => status.as_str().filter(|text| (1..=64).contains(&text.chars().count())),
+        };
+        match (content, status) {
+            (Some(content), Some(status)) => entries.push((content.to_owned(), status.to_owned())),
+            (None, _) => fields.problem(&format!("conversations.{n}.content"), "must be a text", "value_error"),
+            (_, None) => {
+                fields.problem(&format!("conversations.{n}.status"), "must have 1 to 64 characters", "value_error")
+            }
+        }
+    }
+    entries
+}
+
+fn draft(body: Option<Value>) -> Result<(TaskDraft, Vec<Entry>), ApiError> {
+    let mut fields = Fields::of_body(body, false)?;
+    let title = fields.required_text("title", 1..=255);
+    let description = fields.text("description", 0..=10_000);
+    let entries = entries(&mut fields);
+    fields.finish_leniently()?;
+    let draft = TaskDraft {
+        task_id: None,
+        user_id: None,
+        origin: Origin::TaskManagement,
+        handler: Some(Handler::Builtin),
+        name: title,
+        description,
+        task_type: TASK_TYPE.to_owned(),
+        config: Map::new(),
+        metadata: None,
+        tags: Vec::new(),
+        labels: BTreeMap::new(),
+        attributes: Map::new(),
+        priority: Priority::default(),
+        schedule: None,
+        due_date: None,
+        reminder_time: None,
+        timeout_seconds: None,
+        retry: RetryPolicy::default(),
+        credits_per_run: 0.0,
+        // Queued once its conversations are there.
+        run_immediately: entries.is_empty(),
+    };
+    Ok((draft, entries))
+}
+
+async fn create(
+    drop_in: &DropIn,
+    caller: &Caller,
+    draft: TaskDraft,
+    entries: Vec<Entry>,
+) -> Result<TaskDto, ServiceError> {
+    let mut task = drop_in.tasks.create(caller, draft).await?;
+    if entries.is_empty() {
+        return Ok(TaskDto::new(task, Vec::new()));
+    }
+    let mut conversations = Vec::with_capacity(entries.len());
+    for (content, status) in entries {
+        conversations.push(drop_in.engine.conversations.add(caller, &task.task_id, &content, &status).await?);
+    }
+    task = drop_in.tasks.set_status(caller, &task.task_id, TaskStatus::Queued).await?;
+    Ok(TaskDto::new(task, conversations))
+}
+
+/// Creates a task; it is processed in the background.
+#[utoipa::path(tag = "Tasks", request_body = NewTask, responses((status = 200, body = TaskDto), (status = 422, body = Value)))]
+#[post("/tasks/")]
+pub(crate) async fn create_task(
+    drop_in: web::Data<DropIn>,
+    caller: Authorised<Detail>,
+    body: Body<Detail>,
+) -> Answer<Detail> {
+    let (draft, entries) = draft(body.0)?;
+    let engine = std::sync::Arc::clone(&drop_in.engine);
+    let task = engine.to_the_end(async move { create(&drop_in, &caller.0, draft, entries).await }).await?;
+    Ok(HttpResponse::Ok().json(task))
+}
+
+/// Lists tasks, newest first.
+#[utoipa::path(
+    tag = "Tasks",
+    params(("skip" = Option<i64>, Query, minimum = 0), ("limit" = Option<i64>, Query, minimum = 0)),
+    responses((status = 200, body = [ItemDto]), (status = 422, body = Value))
+)]
+#[get("/tasks/")]
+pub(crate) async fn list_tasks(
+    drop_in: web::Data<DropIn>,
+    caller: Authorised<Detail>,
+    request: HttpRequest,
+) -> Answer<Detail> {
+    let mut query = Query::of(request.query_string())?;
+    let offset = query.whole("skip", 0..=i64::MAX, 0);
+    let limit = query.whole("limit", 0..=i64::MAX, 100).min(MOST);
+    query.finish_leniently()?;
+    let filter = TaskFilter { offset, limit, ..TaskFilter::of(caller.0.tenant_id.clone()) };
+    let tasks = drop_in.tasks.list(&caller.0, filter).await?.tasks;
+    let counts = drop_in.engine.conversations.count(&tasks).await?;
+    let items: Vec<_> = tasks.into_iter().zip(counts).map(|(task, count)| ItemDto::new(task, count)).collect();
+    Ok(HttpResponse::Ok().json(items))
+}
+
+/// Reads a task with its conversations.
+#[utoipa::path(
+    tag = "Tasks",
+    params(("task_id" = i64, Path)),
+    responses((status = 200, body = TaskDto), (status = 404, body = Value), (status = 422, body = Value))
+)]
+#[get("/tasks/{task_id}")]
+pub(crate) async fn get_task(
+    drop_in: web::Data<DropIn>,
+    caller: Authorised<Detail>,
+    id: web::Path<String>,
+) -> Answer<Detail> {
+    let task = drop_in.tasks.get_by_number(&caller.0, number("task_id", &id)?).await?;
+    Ok(HttpResponse::Ok().json(whole(&drop_in, task).await?))
+}
+
+/// Changes a task; status `pending` has it processed again.
+#[utoipa::path(
+    tag = "Tasks",
+    params(("task_id" = i64, Path)),
+    request_body = Edit,
+    responses((status = 200, body = TaskDto), (status = 404, body = Value), (status = 422, body = Value))
+)]
+#[put("/tasks/{task_id}")]
+pub(crate) async fn put_task(
+    drop_in: web::Data<DropIn>,
+    caller: Authorised<Detail>,
+    id: web::Path<String>,
+    body: Body<Detail>,
+) -> Answer<Detail> {
+    let id = number("task_id", &id)?;
+    let mut fields = Fields::of_body(body.0, false)?;
+    let edit = Amendment {
+        name: fields.text("title", 1..=255),
+        description: fields.clearable_text("description", 0..=10_000),
+        ..Amendment::default()
+    };
+    let status = fields.id("status", status);
+    fields.finish_leniently()?;
+    let engine = std::sync::Arc::clone(&drop_in.engine);
+    let changed = async move {
+        let mut task = drop_in.tasks.get_by_number(&caller.0, id).await?;
+        task = drop_in.tasks.amend(&caller.0, &task.task_id, &edit).await?;
+        if let Some(status) = status {
+            task = drop_in.tasks.set_status(&caller.0, &task.task_id, status).await?;
+        }
+        whole(&drop_in, task).await
+    };
+    Ok(HttpResponse::Ok().json(engine.to_the_end(changed).await?))
+}
+
+/// Deletes a task and its conversations, also while it is processed.
+#[utoipa::path(
+    tag = "Tasks",
+    params(("task_id" = i64, Path)),
+    responses((status = 200, body = Value), (status = 404, body = Value), (status = 422, body = Value))
+)]
+#[delete("/tasks/{task_id}")]
+pub(crate) async fn delete_task(
+    drop_in: web::Data<DropIn>,
+    caller: Authorised<Detail>,
+    id: web::Path<String>,
+) -> Answer<Detail> {
+    let id = number("task_id", &id)?;
+    let tasks = drop_in.tasks.clone();
+    let deleted = async move {
+        let task = tasks.get_by_number(&caller.0, id).await?;
+        tasks.delete(&caller.0, &task.task_id).await
+    };
+    drop_in.engine.to_the_end(deleted).await?;
+    Ok(HttpResponse::Ok().json(json!({"message": "Task deleted successfully"})))
+}
