@@ -68,6 +68,16 @@ text_enum! {
 }
 
 text_enum! {
+    /// What becomes of a blocked task when one of the tasks it waits for does not complete.
+    OnDependencyFailure {
+        /// It fails, too.
+        Fail = "fail",
+        /// It runs when all have ended, however they did.
+        Run = "run",
+    }
+}
+
+text_enum! {
     /// Who may claim a task's executions.
     Handler {
         /// The executors inside this service.

@@ -23,7 +23,7 @@ mod text_enum;
 pub mod types;
 
 pub use conversation::Conversation;
-pub use enums::{ExecutionStatus, Handler, Origin, TaskStatus, TriggerType};
+pub use enums::{ExecutionStatus, Handler, OnDependencyFailure, Origin, TaskStatus, TriggerType};
 pub use event::{Event, EventType};
 pub use execution::Execution;
 pub use fact::{Fact, FactPatch};

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::{
-    Execution, Handler, JsonObject, Origin, Priority, RetryPolicy, Schedule, TaskId, TaskStatus, TenantId, UserId,
-    types,
+    Execution, Handler, JsonObject, OnDependencyFailure, Origin, Priority, RetryPolicy, Schedule, TaskId, TaskStatus,
+    TenantId, UserId, types,
 };
 
 /// A task with its current attempt. Everything a decision needs.
@@ -19,6 +19,8 @@ pub struct Task {
     pub task_id: TaskId,
     /// The owner; none for a key's own work.
     pub user_id: Option<UserId>,
+    /// The API key whose own work it is, by its public id; none for a user's.
+    pub key_id: Option<String>,
     pub origin: Origin,
     pub handler: Handler,
 
@@ -43,7 +45,13 @@ pub struct Task {
     pub reminded_at: Option<DateTime<Utc>>,
     /// Deadline of a run, counted from when it was queued.
     pub timeout_seconds: Option<i64>,
+    /// The tasks it waits for before its first run.
     pub depends_on: Vec<TaskId>,
+    pub on_dependency_failure: OnDependencyFailure,
+    /// So many tasks of one key run at once, per tenant; 1–255 characters.
+    pub concurrency_key: Option<String>,
+    /// It starts only while fewer tasks of its key run; at least 1, and there exactly with a key.
+    pub max_concurrent: Option<i32>,
     pub retry: RetryPolicy,
     /// Root of the chain of retries this task is part of.
     pub original_task_id: Option<TaskId>,
@@ -96,9 +104,9 @@ impl Task {
         self.deleted_at.is_none() && !self.status.is_terminal()
     }
 
-    /// Who takes turns with whom when workers claim: the user, or all work without one.
+    /// Who takes turns with whom when workers claim: the user, else the key whose work it is.
     pub fn owner(&self) -> &str {
-        self.user_id.as_ref().map_or("", UserId::as_str)
+        self.user_id.as_ref().map(UserId::as_str).or(self.key_id.as_deref()).unwrap_or_default()
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use task_domain::decide::{self, Moment};
-use task_domain::{Actor, Handler, JsonObject, Origin, Priority, RetryPolicy, TenantId};
+use task_domain::{Actor, Handler, JsonObject, OnDependencyFailure, Origin, Priority, RetryPolicy, TenantId};
 use task_executors::{Echo, GuardedClient, Http, OutboundPolicy, Registry, SystemLookup, TypeLimits};
 use task_protocols::{ExecutionContext, ExecutorError, ExecutorRegistry, Outcome, ProgressSink, TaskExecutor};
 use tokio_util::sync::CancellationToken;
@@ -54,6 +54,7 @@ fn context(task_type: &str, config: Value, progress: Arc<Recorded>) -> Execution
         tenant_id: TenantId::default_tenant(),
         task_id: None,
         user_id: None,
+        key_id: None,
         origin: Origin::TaskService,
         handler: Handler::Builtin,
         name: "n".into(),
@@ -71,6 +72,9 @@ fn context(task_type: &str, config: Value, progress: Arc<Recorded>) -> Execution
         timeout_seconds: None,
         depends_on: Vec::new(),
         blocked: false,
+        on_dependency_failure: OnDependencyFailure::Fail,
+        concurrency_key: None,
+        max_concurrent: None,
         retry: RetryPolicy::default(),
         credits_per_run: 0.0,
         run_immediately: true,

@@ -53,7 +53,7 @@ pub use scheduler::Scheduler;
 pub use tasks::{TaskService, TaskServiceParts};
 pub use tasks_create::{Created, RequestKey};
 pub use tasks_execute::Executed;
-pub use tasks_input::{Precondition, TaskDraft};
+pub use tasks_input::{Precondition, RunConstraints, TaskDraft};
 pub use templates::TemplateService;
 pub use track::{
     Opened, TrackEvent, TrackFrame, TrackOptions, TrackService, TrackServiceParts, TrackStart, TrackStream,

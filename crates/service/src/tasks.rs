@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::change::{Saver, moment};
-use crate::{Access, Caller, Levels, Precondition, Problem, RandomIds, Scope, ServiceError, TaskDraft};
+use crate::{Access, Caller, Levels, Precondition, Problem, RandomIds, RunConstraints, Scope, ServiceError, TaskDraft};
 
 /// What [`TaskService`] works with.
 #[derive(Clone)]
@@ -82,6 +82,9 @@ impl TaskService {
         if draft.handler == Some(Handler::Worker) && !caller.is_key() {
             problems.push(Problem::new("handler", "`worker` needs an API key"));
         }
+        if draft.constraints.max_concurrent.is_some() && draft.constraints.concurrency_key.is_none() {
+            problems.push(Problem::new("max_concurrent", "needs a concurrency_key"));
+        }
         // What seedcore's types take is between its callers and the organism.
         if self.handler_of(draft) == Handler::Builtin && draft.origin != Origin::Seedcore {
             problems.extend(self.config_problems(executor, &draft.config));
@@ -121,9 +124,16 @@ impl TaskService {
             }
             (Access::Key { .. }, None) => caller.user_id().cloned(),
         };
+        let key_id = match &caller.access {
+            Access::Key { key_id, .. } if user_id.is_none() => Some(key_id.clone()),
+            _ => None,
+        };
+        let handler = self.handler_of(&draft);
+        let RunConstraints { depends_on, on_dependency_failure, concurrency_key, max_concurrent } = draft.constraints;
         Ok(NewTask {
             tenant_id: caller.tenant_id.clone(),
-            handler: self.handler_of(&draft),
+            key_id,
+            handler,
             task_id: draft.task_id,
             user_id,
             origin: draft.origin,
@@ -140,8 +150,11 @@ impl TaskService {
             due_date: draft.due_date,
             reminder_time: draft.reminder_time,
             timeout_seconds: draft.timeout_seconds,
-            depends_on: Vec::new(),
+            depends_on,
             blocked: false,
+            on_dependency_failure,
+            max_concurrent: concurrency_key.as_ref().map(|_| max_concurrent.unwrap_or(1)),
+            concurrency_key,
             retry: draft.retry,
             credits_per_run: draft.credits_per_run,
             run_immediately: draft.run_immediately,

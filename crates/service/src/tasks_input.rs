@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use task_domain::{Handler, JsonObject, Origin, Priority, RetryPolicy, Schedule, TaskId, UserId};
+use task_domain::{Handler, JsonObject, OnDependencyFailure, Origin, Priority, RetryPolicy, Schedule, TaskId, UserId};
 
 use crate::ServiceError;
 
@@ -32,6 +32,30 @@ pub struct TaskDraft {
     pub retry: RetryPolicy,
     pub credits_per_run: f64,
     pub run_immediately: bool,
+    pub constraints: RunConstraints,
+}
+
+/// What must hold before a task runs, beside its time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunConstraints {
+    /// At most 100 tasks of the caller's.
+    pub depends_on: Vec<TaskId>,
+    pub on_dependency_failure: OnDependencyFailure,
+    /// 1–255 characters.
+    pub concurrency_key: Option<String>,
+    /// At least 1; 1 when only a key is given.
+    pub max_concurrent: Option<i32>,
+}
+
+impl Default for RunConstraints {
+    fn default() -> Self {
+        Self {
+            depends_on: Vec::new(),
+            on_dependency_failure: OnDependencyFailure::Fail,
+            concurrency_key: None,
+            max_concurrent: None,
+        }
+    }
 }
 
 /// What must still hold of a task's version when it is changed (`If-Match`).

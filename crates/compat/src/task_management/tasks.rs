@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use task_domain::{Conversation, Handler, Origin, Priority, RetryPolicy, Task, TaskStatus};
 use task_protocols::TaskFilter;
 use task_server::plumbing::{ApiError, FieldError, Fields, Query};
-use task_service::{Amendment, Caller, ServiceError, TaskDraft};
+use task_service::{Amendment, Caller, RunConstraints, ServiceError, TaskDraft};
 use utoipa::ToSchema;
 
 use super::dto::{ItemDto, TaskDto, status};
@@ -116,6 +116,7 @@ fn draft(body: Option<Value>) -> Result<(TaskDraft, Vec<Entry>), ApiError> {
         credits_per_run: 0.0,
         // Queued once its conversations are there.
         run_immediately: entries.is_empty(),
+        constraints: RunConstraints::default(),
     };
     Ok((draft, entries))
 }

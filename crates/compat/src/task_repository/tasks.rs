@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, delete, get, post, web};
 use serde_json::{Map, Value, json};
 use task_domain::{Handler, Origin, Priority, RetryPolicy, TaskId};
 use task_server::plumbing::{ApiError, Fields, task_id};
-use task_service::TaskDraft;
+use task_service::{RunConstraints, TaskDraft};
 use utoipa::ToSchema;
 
 use super::document::{BATCH_ID, Document, REQUEST, SERVICE, TAGS, TEMPLATE, TENANT_ID};
@@ -86,6 +86,7 @@ fn draft(body: Option<Value>) -> Result<TaskDraft, ApiError> {
         retry: RetryPolicy::default(),
         credits_per_run: 0.0,
         run_immediately: true,
+        constraints: RunConstraints::default(),
     })
 }
 

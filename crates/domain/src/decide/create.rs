@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 
 use super::change::{Change, Draft, Moment, Rejection};
 use crate::{
-    Handler, JsonObject, Origin, Priority, RetryPolicy, Schedule, Task, TaskId, TaskStatus, TenantId, TriggerType,
-    UserId, types,
+    Handler, JsonObject, OnDependencyFailure, Origin, Priority, RetryPolicy, Schedule, Task, TaskId, TaskStatus,
+    TenantId, TriggerType, UserId, types,
 };
 
 /// What a caller says of a new task. Texts and sizes were validated at the edge.
@@ -17,6 +17,8 @@ pub struct NewTask {
     /// `None`: a UUIDv7.
     pub task_id: Option<TaskId>,
     pub user_id: Option<UserId>,
+    /// The API key whose own work it is.
+    pub key_id: Option<String>,
     pub origin: Origin,
     pub handler: Handler,
     pub name: String,
@@ -35,6 +37,9 @@ pub struct NewTask {
     pub depends_on: Vec<TaskId>,
     /// Whether any of `depends_on` is unfinished.
     pub blocked: bool,
+    pub on_dependency_failure: OnDependencyFailure,
+    pub concurrency_key: Option<String>,
+    pub max_concurrent: Option<i32>,
     pub retry: RetryPolicy,
     pub credits_per_run: f64,
     pub run_immediately: bool,
@@ -77,6 +82,7 @@ fn bare_task(new: &NewTask, moment: &Moment<'_>) -> Task {
         tenant_id: new.tenant_id.clone(),
         task_id,
         user_id: new.user_id.clone(),
+        key_id: new.key_id.clone(),
         origin: new.origin,
         handler: new.handler,
         name: new.name.clone(),
@@ -96,6 +102,9 @@ fn bare_task(new: &NewTask, moment: &Moment<'_>) -> Task {
         reminded_at: None,
         timeout_seconds: new.timeout_seconds,
         depends_on: new.depends_on.clone(),
+        on_dependency_failure: new.on_dependency_failure,
+        concurrency_key: new.concurrency_key.clone(),
+        max_concurrent: new.max_concurrent,
         retry: new.retry.clone(),
         original_task_id: None,
         retry_count: 0,
@@ -130,6 +139,7 @@ pub fn retry_as_new(task: &Task, reason: Option<String>, moment: &Moment<'_>) ->
         tenant_id: task.tenant_id.clone(),
         task_id: None,
         user_id: task.user_id.clone(),
+        key_id: task.key_id.clone(),
         origin: task.origin,
         handler: task.handler,
         name: task.name.clone(),
@@ -148,6 +158,9 @@ pub fn retry_as_new(task: &Task, reason: Option<String>, moment: &Moment<'_>) ->
         timeout_seconds: task.timeout_seconds,
         depends_on: Vec::new(),
         blocked: false,
+        on_dependency_failure: task.on_dependency_failure,
+        concurrency_key: task.concurrency_key.clone(),
+        max_concurrent: task.max_concurrent,
         retry: task.retry.clone(),
         credits_per_run: task.credits_per_run,
         run_immediately: true,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use serde_json::Value;
 use task_domain::decide::{self, Moment};
-use task_domain::{Actor, Handler, JsonObject, Origin, Priority, RetryPolicy, TenantId, UserId};
+use task_domain::{Actor, Handler, JsonObject, OnDependencyFailure, Origin, Priority, RetryPolicy, TenantId, UserId};
 use task_executors::{GuardedClient, OutboundPolicy, SystemLookup};
 use task_protocols::{
     ExecutionContext, ExecutorError, NeighbourError, Notification, NotificationClient, Outcome, ProgressSink,
@@ -73,6 +73,7 @@ pub(crate) fn context(task_type: &str, config: Value) -> ExecutionContext {
         tenant_id: TenantId::default_tenant(),
         task_id: None,
         user_id: Some(UserId::new("u1").unwrap()),
+        key_id: None,
         origin: Origin::TaskService,
         handler: Handler::Builtin,
         name: "n".into(),
@@ -90,6 +91,9 @@ pub(crate) fn context(task_type: &str, config: Value) -> ExecutionContext {
         timeout_seconds: None,
         depends_on: Vec::new(),
         blocked: false,
+        on_dependency_failure: OnDependencyFailure::Fail,
+        concurrency_key: None,
+        max_concurrent: None,
         retry: RetryPolicy::default(),
         credits_per_run: 0.0,
         run_immediately: true,

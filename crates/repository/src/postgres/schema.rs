@@ -30,6 +30,10 @@ diesel::table! {
         version -> BigInt,
         created_at -> Timestamptz,
         deleted_at -> Nullable<Timestamptz>,
+        on_dependency_failure -> Text,
+        concurrency_key -> Nullable<Text>,
+        max_concurrent -> Nullable<Integer>,
+        key_id -> Nullable<Text>,
     }
 }
 
@@ -79,6 +83,19 @@ diesel::table! {
         attempt_created_at -> Nullable<Timestamptz>,
         origin -> Text,
         claim_request -> Nullable<Text>,
+        key_id -> Nullable<Text>,
+        concurrency_key -> Nullable<Text>,
+        max_concurrent -> Nullable<Integer>,
+        limited -> Bool,
+        parked -> Bool,
+    }
+}
+
+diesel::table! {
+    task.task_dependencies (tenant_id, depends_on, task_id) {
+        tenant_id -> Text,
+        depends_on -> Text,
+        task_id -> Text,
     }
 }
 

@@ -59,6 +59,11 @@ pub(crate) struct StateRow {
     pub(crate) attempt_created_at: Option<Stamp>,
     pub(crate) origin: Word<Origin>,
     pub(crate) claim_request: Option<String>,
+    pub(crate) key_id: Option<String>,
+    pub(crate) concurrency_key: Option<String>,
+    pub(crate) max_concurrent: Option<i32>,
+    pub(crate) limited: bool,
+    pub(crate) parked: bool,
 }
 
 impl From<&Task> for StateRow {
@@ -116,6 +121,11 @@ impl From<&Task> for StateRow {
             attempt_created_at: current.map(|e| Stamp(e.created_at)),
             origin: Word(task.origin),
             claim_request: None,
+            key_id: task.key_id.clone(),
+            concurrency_key: task.concurrency_key.clone(),
+            max_concurrent: task.max_concurrent,
+            limited: false,
+            parked: false,
         }
     }
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use diesel::prelude::*;
 use serde::Serialize;
 use serde_json::Value;
-use task_domain::{Handler, JsonObject, Origin, Priority, RetryPolicy, Schedule, Task, TaskId, TenantId, UserId};
+use task_domain::{
+    Handler, JsonObject, OnDependencyFailure, Origin, Priority, RetryPolicy, Schedule, Task, TaskId, TenantId, UserId,
+};
 
 use super::StateRow;
 use crate::columns::{Json, Stamp, Word};
@@ -42,6 +44,10 @@ pub(crate) struct TaskRow {
     pub(crate) version: i64,
     pub(crate) created_at: Stamp,
     pub(crate) deleted_at: Option<Stamp>,
+    pub(crate) on_dependency_failure: Word<OnDependencyFailure>,
+    pub(crate) concurrency_key: Option<String>,
+    pub(crate) max_concurrent: Option<i32>,
+    pub(crate) key_id: Option<String>,
 }
 
 impl From<&Task> for TaskRow {
@@ -75,6 +81,10 @@ impl From<&Task> for TaskRow {
             version: task.version,
             created_at: Stamp(task.created_at),
             deleted_at: task.deleted_at.map(Stamp),
+            on_dependency_failure: Word(task.on_dependency_failure),
+            concurrency_key: task.concurrency_key.clone(),
+            max_concurrent: task.max_concurrent,
+            key_id: task.key_id.clone(),
         }
     }
 }
@@ -121,6 +131,12 @@ impl TaskRow {
                 user_tasks::created_at.eq(self.created_at),
                 user_tasks::deleted_at.eq(self.deleted_at),
             ),
+            (
+                user_tasks::on_dependency_failure.eq(self.on_dependency_failure),
+                user_tasks::concurrency_key.eq(self.concurrency_key),
+                user_tasks::max_concurrent.eq(self.max_concurrent),
+                user_tasks::key_id.eq(self.key_id),
+            ),
         )
     }
 }
@@ -159,6 +175,10 @@ pub(crate) fn task_from_rows(row: TaskRow, state: StateRow, last_result: Option<
         reminded_at: row.reminded_at.map(|s| s.0),
         timeout_seconds: row.timeout_seconds,
         depends_on: row.depends_on.0,
+        on_dependency_failure: row.on_dependency_failure.0,
+        concurrency_key: row.concurrency_key,
+        max_concurrent: row.max_concurrent,
+        key_id: row.key_id,
         retry: row.retry.0,
         original_task_id: row.original_task_id.map(TaskId::from_stored),
         retry_count: row.retry_count,

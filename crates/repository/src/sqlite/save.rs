@@ -8,7 +8,8 @@ use task_protocols::SaveOutcome;
 
 use super::limits;
 use super::schema::{
-    execution_no, idempotency_keys, outbox_events, task_executions, task_history, task_states, user_tasks,
+    execution_no, idempotency_keys, outbox_events, task_dependencies, task_executions, task_history, task_states,
+    user_tasks,
 };
 use crate::columns::{Id, Stamp};
 use crate::rows::{ExecutionRow, HistoryRow, OutboxRow, StateRow, TaskRow};
@@ -40,6 +41,15 @@ fn create(conn: &mut SqliteConnection, change: &Change, now: DateTime<Utc>) -> Q
     number_execution(conn, &mut state)?;
     diesel::insert_into(task_states::table).values(&state).execute(conn)?;
     leave_behind(conn, id, change, 0)?;
+    for depends_on in &task.depends_on {
+        diesel::insert_or_ignore_into(task_dependencies::table)
+            .values((
+                task_dependencies::tenant_id.eq(task.tenant_id.as_str()),
+                task_dependencies::depends_on.eq(depends_on.as_str()),
+                task_dependencies::task_id.eq(task.task_id.as_str()),
+            ))
+            .execute(conn)?;
+    }
     if let Some(idempotency) = &change.idempotency {
         diesel::insert_into(idempotency_keys::table)
             .values((

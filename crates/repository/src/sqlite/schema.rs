@@ -30,6 +30,10 @@ diesel::table! {
         version -> BigInt,
         created_at -> BigInt,
         deleted_at -> Nullable<BigInt>,
+        on_dependency_failure -> Text,
+        concurrency_key -> Nullable<Text>,
+        max_concurrent -> Nullable<Integer>,
+        key_id -> Nullable<Text>,
     }
 }
 
@@ -79,6 +83,11 @@ diesel::table! {
         attempt_created_at -> Nullable<BigInt>,
         origin -> Text,
         claim_request -> Nullable<Text>,
+        key_id -> Nullable<Text>,
+        concurrency_key -> Nullable<Text>,
+        max_concurrent -> Nullable<Integer>,
+        limited -> Bool,
+        parked -> Bool,
     }
 }
 
@@ -86,6 +95,14 @@ diesel::table! {
     execution_no (only_row) {
         only_row -> Bool,
         last -> BigInt,
+    }
+}
+
+diesel::table! {
+    task_dependencies (tenant_id, depends_on, task_id) {
+        tenant_id -> Text,
+        depends_on -> Text,
+        task_id -> Text,
     }
 }
 

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeZone, Utc};
 use task_domain::decide::{self, Change, Moment};
 use task_domain::{
-    Actor, JsonObject, Limits, Origin, Priority, RetryPolicy, SubscriptionLevel, Task, TenantId, UserId,
+    Actor, JsonObject, Limits, OnDependencyFailure, Origin, Priority, RetryPolicy, SubscriptionLevel, Task, TenantId,
+    UserId,
 };
 use task_protocols::{
     Loaded, MockExecutionStore, MockExecutorRegistry, MockHintBus, MockHistoryStore, MockProgressStore, MockTaskStore,
 };
 use task_service::{
-    Access, Caller, Levels, LimitsPolicy, RandomIds, Saver, Scope, TaskDraft, TaskService, TaskServiceParts,
+    Access, Caller, Levels, LimitsPolicy, RandomIds, RunConstraints, Saver, Scope, TaskDraft, TaskService, TaskServiceParts,
 };
 use tokio::sync::broadcast;
 
@@ -59,6 +60,7 @@ pub(crate) fn draft(task_type: &str) -> TaskDraft {
         retry: RetryPolicy::default(),
         credits_per_run: 0.0,
         run_immediately: false,
+        constraints: RunConstraints::default(),
     }
 }
 
@@ -69,6 +71,7 @@ pub(crate) fn stored(queued: bool) -> Task {
         tenant_id: TenantId::default_tenant(),
         task_id: None,
         user_id: Some(UserId::new("ann").unwrap()),
+        key_id: None,
         origin: draft.origin,
         handler: task_domain::Handler::Builtin,
         name: draft.name,
@@ -86,6 +89,9 @@ pub(crate) fn stored(queued: bool) -> Task {
         timeout_seconds: None,
         depends_on: Vec::new(),
         blocked: false,
+        on_dependency_failure: OnDependencyFailure::Fail,
+        concurrency_key: None,
+        max_concurrent: None,
         retry: draft.retry,
         credits_per_run: 0.0,
         run_immediately: queued,

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use chrono::{DateTime, Duration, TimeZone, Utc};
 use serde_json::json;
 use task_domain::decide::{Change, IdSource, Moment, NewTask};
-use task_domain::{Actor, Handler, LeaseToken, Origin, Priority, RetryPolicy, Schedule, Task, TenantId, UserId};
+use task_domain::{
+    Actor, Handler, LeaseToken, OnDependencyFailure, Origin, Priority, RetryPolicy, Schedule, Task, TenantId, UserId,
+};
 use uuid::Uuid;
 
 /// The moment at which every table is read.
@@ -56,6 +58,7 @@ pub(crate) fn new_task() -> NewTask {
         tenant_id: TenantId::default_tenant(),
         task_id: None,
         user_id: Some(UserId::new("ann").unwrap()),
+        key_id: None,
         origin: Origin::TaskService,
         handler: Handler::Worker,
         name: "water the plants".into(),
@@ -73,6 +76,9 @@ pub(crate) fn new_task() -> NewTask {
         timeout_seconds: None,
         depends_on: Vec::new(),
         blocked: false,
+        on_dependency_failure: OnDependencyFailure::Fail,
+        concurrency_key: None,
+        max_concurrent: None,
         retry: RetryPolicy { max_attempts: 3, ..RetryPolicy::default() },
         credits_per_run: 2.5,
         run_immediately: false,

@@ -54,6 +54,8 @@ hot AS (
         started_at = i.started_at,
         timeout_at = i.timeout_at,
         attempt_created_at = i.attempt_created_at,
+        limited = i.limited,
+        parked = i.parked,
         claim_request = CASE WHEN s.lease_token = i.lease_token THEN s.claim_request END
     FROM input AS i
     WHERE s.tenant_id = i.tenant_id

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, SubsecRound, Utc};
 use serde_json::json;
 use task_domain::decide::NewTask;
-use task_domain::{Backoff, Handler, JsonObject, Origin, Priority, RetryPolicy, Schedule, TaskId, TenantId, UserId};
+use task_domain::{
+    Backoff, Handler, JsonObject, OnDependencyFailure, Origin, Priority, RetryPolicy, Schedule, TaskId, TenantId,
+    UserId,
+};
 
 pub(crate) fn user(id: &str) -> UserId {
     UserId::new(id).unwrap()
@@ -33,6 +36,7 @@ pub(crate) fn new_task() -> NewTask {
         tenant_id: TenantId::default_tenant(),
         task_id: None,
         user_id: Some(user("ann")),
+        key_id: None,
         origin: Origin::TaskService,
         handler: Handler::Worker,
         name: "water the plants".into(),
@@ -50,6 +54,9 @@ pub(crate) fn new_task() -> NewTask {
         timeout_seconds: None,
         depends_on: Vec::new(),
         blocked: false,
+        on_dependency_failure: OnDependencyFailure::Fail,
+        concurrency_key: None,
+        max_concurrent: None,
         retry: RetryPolicy::default(),
         credits_per_run: 2.5,
         run_immediately: false,
@@ -67,6 +74,7 @@ pub(crate) fn full_task(now: DateTime<Utc>) -> NewTask {
         tenant_id: tenant("acme"),
         task_id: Some(task_id("report:2026.03_a-1")),
         user_id: Some(user("zoë ☂ o'hara")),
+        key_id: Some("k1".into()),
         origin: Origin::TaskTracker,
         handler: Handler::Builtin,
         name: "näme with 'quotes', \"double\" \\ and ☂".into(),
@@ -86,6 +94,9 @@ pub(crate) fn full_task(now: DateTime<Utc>) -> NewTask {
         timeout_seconds: Some(86_400),
         depends_on: vec![task_id("one"), task_id("two")],
         blocked: false,
+        on_dependency_failure: OnDependencyFailure::Run,
+        concurrency_key: Some("per ☂".into()),
+        max_concurrent: Some(2),
         retry: RetryPolicy { max_attempts: 7, backoff: Backoff::Linear, base_seconds: 0.25, max_seconds: 12.5 },
         credits_per_run: 0.1,
         run_immediately: true,

@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, post, web};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use task_domain::{Origin, TaskId, UserId};
-use task_service::{Caller, RequestKey, TaskDraft, TaskService};
+use task_service::{Caller, RequestKey, RunConstraints, TaskDraft, TaskService};
 use utoipa::ToSchema;
 
 use super::dto::{ErrorDto, TaskDto, created, task_response};
@@ -145,5 +145,6 @@ fn read_draft(fields: &mut Fields) -> TaskDraft {
         retry: fields.retry("retry").unwrap_or_default(),
         credits_per_run: fields.amount("credits_per_run").unwrap_or_default(),
         run_immediately: fields.flag("run_immediately"),
+        constraints: RunConstraints::default(),
     }
 }

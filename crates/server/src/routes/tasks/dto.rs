@@ -46,6 +46,14 @@ pub(crate) struct TaskDto {
     pub(crate) due_date: Option<DateTime<Utc>>,
     pub(crate) reminder_time: Option<DateTime<Utc>>,
     pub(crate) timeout_seconds: Option<i64>,
+    /// The tasks it waits for before its first run.
+    pub(crate) depends_on: Vec<String>,
+    /// `fail` or `run`.
+    #[schema(example = "fail")]
+    pub(crate) on_dependency_failure: &'static str,
+    pub(crate) concurrency_key: Option<String>,
+    /// It starts only while fewer tasks of its key run.
+    pub(crate) max_concurrent: Option<i32>,
     #[schema(value_type = Object)]
     pub(crate) retry: Value,
     pub(crate) original_task_id: Option<String>,
@@ -104,6 +112,10 @@ impl From<Task> for TaskDto {
             due_date: task.due_date,
             reminder_time: task.reminder_time,
             timeout_seconds: task.timeout_seconds,
+            depends_on: task.depends_on.into_iter().map(|id| id.to_string()).collect(),
+            on_dependency_failure: task.on_dependency_failure.as_str(),
+            concurrency_key: task.concurrency_key,
+            max_concurrent: task.max_concurrent,
             retry: serde_json::to_value(&task.retry).unwrap_or_default(),
             original_task_id: task.original_task_id.map(|id| id.to_string()),
             retry_count: task.retry_count,

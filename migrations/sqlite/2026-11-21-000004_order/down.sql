@@ -1,0 +1,15 @@
+DROP TABLE task_dependencies;
+DROP INDEX task_states_admitted_key;
+DROP INDEX task_states_parked_key;
+DROP INDEX task_states_blocked;
+DROP INDEX task_states_delayed;
+CREATE INDEX task_states_delayed ON task_states (run_at) WHERE status = 'queued' AND NOT claimable;
+ALTER TABLE task_states DROP COLUMN parked;
+ALTER TABLE task_states DROP COLUMN limited;
+ALTER TABLE task_states DROP COLUMN max_concurrent;
+ALTER TABLE task_states DROP COLUMN concurrency_key;
+ALTER TABLE task_states DROP COLUMN key_id;
+ALTER TABLE user_tasks DROP COLUMN key_id;
+ALTER TABLE user_tasks DROP COLUMN max_concurrent;
+ALTER TABLE user_tasks DROP COLUMN concurrency_key;
+ALTER TABLE user_tasks DROP COLUMN on_dependency_failure;
