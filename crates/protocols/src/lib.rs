@@ -9,6 +9,7 @@ pub mod background;
 mod bus;
 mod clock;
 mod conversations;
+mod dependencies;
 mod executions;
 mod executors;
 mod facts;
@@ -32,6 +33,7 @@ pub use api_keys::{ApiKey, ApiKeyStore};
 pub use bus::{BusError, EventBus};
 pub use clock::Clock;
 pub use conversations::ConversationStore;
+pub use dependencies::{BlockedTask, Dependency, DependencyStore};
 pub use executions::{
     ClaimRequest, ClaimTaskRequest, ClaimedTask, ExecutionQuery, ExecutionStore, Heartbeat, REMINDED_LATE, TimedStore,
 };
@@ -63,6 +65,7 @@ pub use {
     bus::MockEventBus,
     clock::MockClock,
     conversations::MockConversationStore,
+    dependencies::MockDependencyStore,
     executions::{MockExecutionStore, MockTimedStore},
     executors::{MockExecutorRegistry, MockProgressSink, MockTaskExecutor},
     facts::MockFactStore,

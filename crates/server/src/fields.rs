@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
-use task_domain::{JsonObject, Priority, RetryPolicy, Schedule};
+use task_domain::{JsonObject, Priority, RetryPolicy, Schedule, TaskId};
 
 use crate::errors::{ApiError, FieldError};
 use crate::json::MAX_PROBLEMS;
@@ -189,6 +189,29 @@ impl Fields {
             };
             read.ok_or_else(|| Priority::ALLOWED.to_owned())
         })
+    }
+
+    /// At most `most` ids of tasks, each once.
+    pub fn ids(&mut self, key: &str, most: usize) -> Vec<TaskId> {
+        let read = self.optional(key, |value| {
+            let Value::Array(items) = value else { return Err("must be a list of task ids".into()) };
+            if items.len() > most {
+                return Err(format!("must have at most {most} entries"));
+            }
+            let mut ids: Vec<TaskId> = Vec::with_capacity(items.len());
+            for item in items {
+                if item.get("ref").is_some() {
+                    return Err("names a ref that no task of the batch has; only a batch has refs".into());
+                }
+                let text = item.as_str().ok_or_else(|| "every entry must be the id of a task".to_owned())?;
+                let id = TaskId::new(text).map_err(|problem| format!("every entry {problem}"))?;
+                if !ids.contains(&id) {
+                    ids.push(id);
+                }
+            }
+            Ok(ids)
+        });
+        read.unwrap_or_default()
     }
 
     /// At most 32 tags of 1–64 characters.

@@ -115,11 +115,15 @@ impl Caller {
 
     /// Whether the caller may see and touch a task of its own tenant.
     pub(crate) fn owns(&self, task: &Task) -> bool {
+        self.sees(task.user_id.as_ref(), &task.task_type)
+    }
+
+    /// The same of a task of `owner` and of this type.
+    pub(crate) fn sees(&self, owner: Option<&UserId>, task_type: &str) -> bool {
         match &self.access {
-            Access::User { user_id, .. } => task.user_id.as_ref() == Some(user_id),
+            Access::User { user_id, .. } => owner == Some(user_id),
             Access::Key { acting_for, .. } => {
-                self.may_use_type(&task.task_type)
-                    && acting_for.as_ref().is_none_or(|(user_id, _)| task.user_id.as_ref() == Some(user_id))
+                self.may_use_type(task_type) && acting_for.as_ref().is_none_or(|(user_id, _)| owner == Some(user_id))
             }
         }
     }

@@ -6,6 +6,7 @@ use task_domain::decide::{Change, Idempotency, Moment, Rejection};
 use task_domain::{Actor, SubscriptionLevel, Task, TaskId, TaskStatus, TenantId};
 use task_protocols::{Hint, HintBus, Loaded, SaveOutcome, TaskStore};
 
+use crate::dependencies::Endings;
 use crate::tasks_create::Created;
 use crate::{Levels, Notices, RandomIds, ServiceError};
 
@@ -18,16 +19,22 @@ pub struct Saver {
     tasks: Arc<dyn TaskStore>,
     hints: Arc<dyn HintBus>,
     notices: Option<Notices>,
+    endings: Option<Endings>,
 }
 
 impl Saver {
     pub fn new(tasks: Arc<dyn TaskStore>, hints: Arc<dyn HintBus>) -> Self {
-        Self { tasks, hints, notices: None }
+        Self { tasks, hints, notices: None, endings: None }
     }
 
     /// Neighbours are told of what is saved from here on.
     pub fn with_notices(self, notices: Notices) -> Self {
         Self { notices: Some(notices), ..self }
+    }
+
+    /// Tells of every task that ends, so that those that wait for it go on at once.
+    pub fn telling(self, endings: Endings) -> Self {
+        Self { endings: Some(endings), ..self }
     }
 
     pub(crate) fn store(&self) -> &dyn TaskStore {
@@ -133,6 +140,12 @@ impl Saver {
                 self.announce(&change.task);
                 if let Some(notices) = &self.notices {
                     notices.of(change);
+                }
+                let ended = change.finished.is_some() && change.task.current.is_none();
+                if (ended || !change.task.is_active())
+                    && let Some(endings) = &self.endings
+                {
+                    endings.tell(&change.task);
                 }
                 Ok(Some(Task { id, ..change.task.clone() }))
             }

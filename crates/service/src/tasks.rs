@@ -11,7 +11,10 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::change::{Saver, moment};
-use crate::{Access, Caller, Levels, Precondition, Problem, RandomIds, RunConstraints, Scope, ServiceError, TaskDraft};
+use crate::{
+    Access, Caller, Dependencies, Levels, Precondition, Problem, RandomIds, RunConstraints, Scope, ServiceError,
+    TaskDraft,
+};
 
 /// What [`TaskService`] works with.
 #[derive(Clone)]
@@ -19,6 +22,7 @@ pub struct TaskServiceParts {
     pub saver: Saver,
     pub executions: Arc<dyn ExecutionStore>,
     pub executors: Arc<dyn ExecutorRegistry>,
+    pub dependencies: Dependencies,
     pub levels: Arc<Levels>,
     pub history: Arc<dyn HistoryStore>,
     pub progress: Arc<dyn ProgressStore>,
@@ -34,6 +38,7 @@ pub struct TaskService {
     pub(crate) saver: Saver,
     pub(crate) executions: Arc<dyn ExecutionStore>,
     executors: Arc<dyn ExecutorRegistry>,
+    pub(crate) dependencies: Dependencies,
     pub(crate) levels: Arc<Levels>,
     pub(crate) history: Arc<dyn HistoryStore>,
     pub(crate) progress: Arc<dyn ProgressStore>,
@@ -46,6 +51,7 @@ impl TaskService {
             saver: parts.saver,
             executions: parts.executions,
             executors: parts.executors,
+            dependencies: parts.dependencies,
             levels: parts.levels,
             history: parts.history,
             progress: parts.progress,
@@ -60,7 +66,10 @@ impl TaskService {
         if !problems.is_empty() {
             return Err(ServiceError::Invalid(problems));
         }
-        let new = self.own(caller, draft)?;
+        let mut new = self.own(caller, draft)?;
+        new.blocked = self.dependencies.check(caller, &new.depends_on).await?;
+        // It waited for them in order to run, and they have all completed.
+        new.run_immediately |= !new.depends_on.is_empty() && !new.blocked;
         let now = self.saver.store().now().await?;
         let moment = Moment { now, actor: caller.actor(), ids: &RandomIds };
         let mut change = decide::create(new, &moment)?;

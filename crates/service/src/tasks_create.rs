@@ -1,8 +1,10 @@
 //! New tasks: one, one that is safe to repeat, and many.
 
+use std::collections::HashSet;
+
 use futures::StreamExt;
-use task_domain::Task;
 use task_domain::decide::{Change, Idempotency};
+use task_domain::{Task, TaskId, TaskStatus};
 
 use crate::{Caller, Scope, ServiceError, TaskDraft, TaskService};
 
@@ -34,7 +36,7 @@ impl TaskService {
     /// `schedule_interval`); `DuplicateTask`. Nothing is created then.
     pub async fn create(&self, caller: &Caller, draft: TaskDraft) -> Result<Task, ServiceError> {
         let change = self.decide_create(caller, draft).await?;
-        Ok(self.saver.create(&change).await?.task)
+        Ok(self.unblocked(self.saver.create(&change).await?).await?.task)
     }
 
     /// Creates a task, or hands out the one that was made under the same key before, as it stands.
@@ -51,7 +53,10 @@ impl TaskService {
         caller.need(Scope::TasksWrite, "create")?;
         let known = key.map(|key| idempotency(caller, key));
         match self.decide_create(caller, draft).await {
-            Ok(change) => self.saver.create(&Change { idempotency: known, ..change }).await,
+            Ok(change) => {
+                let created = self.saver.create(&Change { idempotency: known, ..change }).await?;
+                self.unblocked(created).await
+            }
             // What cannot be made any more may have been made in time.
             Err(error @ (ServiceError::Invalid(_) | ServiceError::Rejected(_) | ServiceError::Limited(_))) => {
                 let made = match &known {
@@ -64,15 +69,57 @@ impl TaskService {
         }
     }
 
+    /// What a new task waits for may have ended while it was saved, and nobody has looked since.
+    async fn unblocked(&self, created: Created) -> Result<Created, ServiceError> {
+        let Created { task, replayed: false } = &created else { return Ok(created) };
+        if task.status != TaskStatus::Blocked {
+            return Ok(created);
+        }
+        match self.dependencies.settle(&task.tenant_id, &task.task_id).await {
+            // It stays blocked, and the slow look comes by.
+            Ok(()) | Err(ServiceError::Limited(_)) => {}
+            Err(error) => return Err(error),
+        }
+        let task = self.saver.load(&task.tenant_id, &task.task_id).await?.task;
+        Ok(Created { task, replayed: false })
+    }
+
     /// Creates each draft on its own, several at the same time; the outcomes in the order of the
-    /// drafts. One that was refused before keeps its place and its error.
+    /// drafts. One that was refused before keeps its place and its error. Drafts may name each
+    /// other in `depends_on` by their `task_id`: those that are named are created first.
     pub async fn create_many<E: From<ServiceError>>(
         &self,
         caller: &Caller,
         drafts: Vec<Result<TaskDraft, E>>,
     ) -> Vec<Result<Task, E>> {
-        let creates = drafts.into_iter().map(async |draft| Ok(self.create(caller, draft?).await?));
-        futures::stream::iter(creates).buffered(AT_ONCE).collect().await
+        let mut outcomes: Vec<Option<Result<Task, E>>> = Vec::new();
+        outcomes.resize_with(drafts.len(), || None);
+        let mut waiting: Vec<(usize, TaskDraft)> = Vec::new();
+        for (n, draft) in drafts.into_iter().enumerate() {
+            match draft {
+                Ok(draft) => waiting.push((n, draft)),
+                Err(error) => outcomes[n] = Some(Err(error)),
+            }
+        }
+        while !waiting.is_empty() {
+            let unmade: HashSet<TaskId> = waiting.iter().filter_map(|(_, draft)| draft.task_id.clone()).collect();
+            let is_free = |draft: &TaskDraft| !draft.constraints.depends_on.iter().any(|id| unmade.contains(id));
+            let (free, rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(_, draft)| is_free(draft));
+            if free.is_empty() {
+                // Each of these waits for another one of them.
+                for (n, _) in rest {
+                    outcomes[n] = Some(Err(ServiceError::invalid("depends_on", "waits for itself in a circle").into()));
+                }
+                break;
+            }
+            let creates = free.into_iter().map(async |(n, draft)| (n, self.create(caller, draft).await));
+            let made: Vec<_> = futures::stream::iter(creates).buffered(AT_ONCE).collect().await;
+            for (n, outcome) in made {
+                outcomes[n] = Some(outcome.map_err(E::from));
+            }
+            waiting = rest;
+        }
+        outcomes.into_iter().flatten().collect()
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod change;
 mod create;
+mod dependencies;
 mod lease;
 mod owner;
 mod run;
@@ -13,6 +14,7 @@ mod schedule;
 
 pub use change::{Change, IdSource, Idempotency, LeaseGuard, Moment, Rejection};
 pub use create::{NewTask, create, retry_as_new};
+pub use dependencies::{DependencyState, settle_dependencies};
 pub use lease::{check_lease, lost_reason};
 pub use owner::{cancel, delete, pause, resume, set_status, update};
 pub use run::{Claimer, claim, execute, unblock};

@@ -17,7 +17,7 @@ impl Draft<'_> {
     }
 
     /// Moves a task without a run; a terminal status ends it, another one reopens it.
-    fn move_to(&mut self, status: TaskStatus) {
+    pub(super) fn move_to(&mut self, status: TaskStatus) {
         self.demand.active_task |= self.task.status.is_terminal() && !status.is_terminal();
         self.task.status = status;
         self.task.return_to = None;

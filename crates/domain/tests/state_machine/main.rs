@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod create;
+mod dependencies;
 mod effects;
 mod limits;
 mod owner_commands;

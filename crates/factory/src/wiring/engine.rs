@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 use task_protocols::{
-    AnalyticsStore, ApiKeyStore, ConversationStore, ExecutionStore, FactStore, HistoryStore, InboxStore, LevelStore,
-    OutboxStore, PoolMeter, ProgressStore, RetentionStore, TaskStore, TemplateStore, TimedStore, TrackStore,
+    AnalyticsStore, ApiKeyStore, ConversationStore, DependencyStore, ExecutionStore, FactStore, HistoryStore,
+    InboxStore, LevelStore, OutboxStore, PoolMeter, ProgressStore, RetentionStore, TaskStore, TemplateStore,
+    TimedStore, TrackStore,
 };
 use task_repository::postgres::{PostgresConfig, PostgresEngine};
 use task_repository::sqlite::{SqliteConfig, SqliteEngine};
@@ -42,6 +43,7 @@ stores! {
     history: HistoryStore,
     templates: TemplateStore,
     analytics: AnalyticsStore,
+    dependencies: DependencyStore,
     conversations: ConversationStore,
     facts: FactStore,
     tracks: TrackStore,

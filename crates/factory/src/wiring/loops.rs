@@ -6,7 +6,10 @@ use std::time::Duration;
 use task_protocols::background::Background;
 use task_protocols::{HintBus, OutboxStore};
 use task_server::EventFeed;
-use task_service::{ExecutorPool, Notifier, Reaper, Reminders, Retention, Scheduler, ServiceError, TrackService};
+use task_service::{
+    Dependencies, EndedTasks, ExecutorPool, Notifier, Reaper, Reminders, Retention, Scheduler, ServiceError,
+    TrackService,
+};
 use tokio_util::sync::CancellationToken;
 
 /// Rows of each kind that one tick handles: bounds what a clock jump re-issues (200 a second).
@@ -40,6 +43,15 @@ pub(crate) fn start_reaper(background: &Background, reaper: Reaper) {
                 log("reaper", reaper.tick(BATCH).await.map(drop));
             }
         }
+    });
+}
+
+/// Lets blocked tasks go on.
+pub(crate) fn start_dependencies(background: &Background, dependencies: Dependencies, ended: EndedTasks) {
+    let shared = Arc::new((dependencies, ended));
+    background.supervise("dependencies", move |stop| {
+        let shared = Arc::clone(&shared);
+        async move { shared.0.run(&shared.1, stop).await }
     });
 }
 

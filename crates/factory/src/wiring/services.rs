@@ -7,9 +7,9 @@ use task_domain::{Origin, types};
 use task_protocols::background::Background;
 use task_server::{ApiState, EventFeed, Metrics, ServiceInfo};
 use task_service::{
-    AnalyticsService, ConversationService, ExecutorPool, FactService, InboundEvents, KeyService, LevelSources, Levels,
-    LimitsPolicy, Notifier, PoolConfig, PoolParts, Reaper, Reminders, Retention, Saver, Scheduler, TaskService,
-    TaskServiceParts, TemplateService, TrackService, TrackServiceParts, WorkerService,
+    AnalyticsService, ConversationService, Dependencies, ExecutorPool, FactService, InboundEvents, KeyService,
+    LevelSources, Levels, LimitsPolicy, Notifier, PoolConfig, PoolParts, Reaper, Reminders, Retention, Saver,
+    Scheduler, TaskService, TaskServiceParts, TemplateService, TrackService, TrackServiceParts, WorkerService, endings,
 };
 use tokio::sync::Semaphore;
 
@@ -36,9 +36,11 @@ pub(crate) async fn wire(
     let neighbours = Neighbours::of(&settings.neighbours)?;
     let hints = Arc::clone(&bus.hints);
     let (notifier, notices) = Notifier::new(neighbours.notifications.clone(), neighbours.calendar.clone());
-    let saver = Saver::new(Arc::clone(&stores.tasks), Arc::clone(&hints)).with_notices(notices);
+    let (endings, ended) = endings();
+    let saver = Saver::new(Arc::clone(&stores.tasks), Arc::clone(&hints)).with_notices(notices).telling(endings);
     let executors = Arc::new(executors::registry(settings, stores, &neighbours)?);
     let levels = Arc::new(levels(settings, stores, &neighbours, work));
+    let dependencies = Dependencies::new(saver.clone(), Arc::clone(&stores.dependencies), Arc::clone(&levels));
     let keys = KeyService::new(Arc::clone(&stores.api_keys), Arc::clone(&stores.tasks), work.clone());
     let metrics = Metrics::new().map_err(|e| StartError::Internal(e.to_string()))?;
     let handler =
@@ -48,6 +50,7 @@ pub(crate) async fn wire(
         saver: saver.clone(),
         executions: Arc::clone(&stores.executions),
         executors: executors.clone(),
+        dependencies: dependencies.clone(),
         levels: Arc::clone(&levels),
         history: Arc::clone(&stores.history),
         progress: Arc::clone(&stores.progress),
@@ -70,6 +73,7 @@ pub(crate) async fn wire(
     loops::start_reminders(work, reminders);
     loops::start_reaper(work, Reaper::new(saver, Arc::clone(&stores.timed)));
     loops::start_notifier(last, notifier);
+    loops::start_dependencies(work, dependencies, ended);
     for (name, config) in pools(settings, pool) {
         loops::start_pool(work, name, ExecutorPool::new(parts.clone(), work.clone(), config));
     }

@@ -5,6 +5,7 @@ mod analytics;
 mod auth;
 mod conversations;
 mod coverage;
+mod dependencies;
 mod events;
 mod execute;
 mod executors;

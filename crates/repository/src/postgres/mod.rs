@@ -13,6 +13,7 @@ mod claim;
 mod clock;
 mod config;
 mod conversations;
+mod dependencies;
 mod errors;
 mod executions;
 mod facts;

@@ -8,6 +8,7 @@ mod analytics;
 mod api_keys;
 mod claim;
 mod conversations;
+mod dependencies;
 mod executions;
 mod facts;
 mod history;

@@ -14,6 +14,7 @@ mod claim_task;
 mod claims;
 mod conversations;
 mod delayed;
+mod dependencies;
 mod drop_ins;
 mod executions;
 mod facts;
@@ -132,6 +133,10 @@ contract! {
     claim_shape:
         a_claim_leaves_the_task_and_the_events_that_the_domain_decides
         every_claim_has_its_own_event_id_and_token;
+    dependencies:
+        a_dependency_tells_how_it_stands
+        those_that_wait_are_found_until_they_are_forgotten
+        blocked_tasks_are_gone_over_page_by_page;
     leases:
         a_heartbeat_extends_the_lease_by_its_length_or_as_asked
         a_heartbeat_changes_the_lease_and_nothing_else

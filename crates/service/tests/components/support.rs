@@ -10,10 +10,12 @@ use task_domain::{
     UserId,
 };
 use task_protocols::{
-    Loaded, MockExecutionStore, MockExecutorRegistry, MockHintBus, MockHistoryStore, MockProgressStore, MockTaskStore,
+    Loaded, MockDependencyStore, MockExecutionStore, MockExecutorRegistry, MockHintBus, MockHistoryStore,
+    MockProgressStore, MockTaskStore,
 };
 use task_service::{
-    Access, Caller, Levels, LimitsPolicy, RandomIds, RunConstraints, Saver, Scope, TaskDraft, TaskService, TaskServiceParts,
+    Access, Caller, Dependencies, Levels, LimitsPolicy, RandomIds, RunConstraints, Saver, Scope, TaskDraft,
+    TaskService, TaskServiceParts,
 };
 use tokio::sync::broadcast;
 
@@ -145,11 +147,18 @@ pub(crate) fn service_of(saver: Saver, executions: MockExecutionStore) -> TaskSe
         saver,
         executions: Arc::new(executions),
         executors: Arc::new(executors),
+        dependencies: dependencies(),
         levels: levels(SubscriptionLevel::Basic),
         history: Arc::new(MockHistoryStore::new()),
         progress: Arc::new(MockProgressStore::new()),
         stopping: tokio_util::sync::CancellationToken::new(),
     })
+}
+
+/// Of tasks that wait for nothing.
+fn dependencies() -> Dependencies {
+    let (store, level) = (MockDependencyStore::new(), levels(SubscriptionLevel::Basic));
+    Dependencies::new(saver(MockTaskStore::new(), silent_hints()), Arc::new(store), level)
 }
 
 /// The types of a change's events.

@@ -11,9 +11,9 @@ use chrono::{DateTime, Duration, Utc};
 use task_domain::decide::{self, Change, Claimer, IdSource, Moment, NewTask, Rejection};
 use task_domain::{Actor, Event, Handler, LeaseToken, Task, TenantId};
 use task_protocols::{
-    AnalyticsStore, ApiKeyStore, ClaimRequest, ClaimTaskRequest, ConversationStore, ExecutionQuery, ExecutionStore,
-    FactStore, HistoryStore, InboxStore, LevelStore, OutboxEvent, OutboxStore, ProgressStore, RetentionStore,
-    SaveOutcome, TaskFilter, TaskStore, TemplateStore, TimedStore, TrackStore,
+    AnalyticsStore, ApiKeyStore, ClaimRequest, ClaimTaskRequest, ConversationStore, DependencyStore, ExecutionQuery,
+    ExecutionStore, FactStore, HistoryStore, InboxStore, LevelStore, OutboxEvent, OutboxStore, ProgressStore,
+    RetentionStore, SaveOutcome, TaskFilter, TaskStore, TemplateStore, TimedStore, TrackStore,
 };
 use uuid::Uuid;
 
@@ -26,6 +26,7 @@ pub(crate) struct Stores {
     pub(crate) progress: Arc<dyn ProgressStore>,
     pub(crate) outbox: Arc<dyn OutboxStore>,
     pub(crate) history: Arc<dyn HistoryStore>,
+    pub(crate) dependencies: Arc<dyn DependencyStore>,
     pub(crate) beside: Beside,
     pub(crate) tracks: Arc<dyn TrackStore>,
     /// Whatever must live as long as the stores.
@@ -90,7 +91,15 @@ pub(crate) type Decision = Result<Change, Rejection>;
 impl Stores {
     pub(crate) fn of<E>(engine: Arc<E>, database: Arc<dyn Send + Sync>) -> Self
     where
-        E: TaskStore + ExecutionStore + TimedStore + ProgressStore + OutboxStore + HistoryStore + TrackStore + 'static,
+        E: DependencyStore
+            + TaskStore
+            + ExecutionStore
+            + TimedStore
+            + ProgressStore
+            + OutboxStore
+            + HistoryStore
+            + TrackStore
+            + 'static,
         E: TemplateStore + AnalyticsStore + ConversationStore + FactStore + RetentionStore,
         E: ApiKeyStore + LevelStore + InboxStore,
     {
@@ -101,6 +110,7 @@ impl Stores {
             timed: engine.clone(),
             progress: engine.clone(),
             outbox: engine.clone(),
+            dependencies: engine.clone(),
             history: engine.clone(),
             tracks: engine,
             _database: database,

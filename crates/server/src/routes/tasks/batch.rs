@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::create::{CreateTask, read_task};
 use super::dto::{ErrorDto, TaskDto};
+use super::refs;
 use crate::auth::Authenticated;
 use crate::errors::ApiError;
 use crate::fields::Fields;
@@ -44,7 +45,9 @@ pub(crate) struct BatchItemDto {
     error: Option<Value>,
 }
 
-/// Creates up to 500 tasks. Each stands alone: what is wrong with one does not touch the others.
+/// Creates up to 500 tasks. Each stands alone: what is wrong with one does not touch the others. A
+/// task may carry a `ref`, and others name it as `{"ref": "…"}` in `depends_on`; tasks that wait for
+/// each other in a circle, or for one that was not created, are refused.
 #[utoipa::path(
     tag = "Tasks",
     request_body = CreateBatch,
@@ -62,8 +65,9 @@ pub(crate) async fn create_batch(
 ) -> Result<HttpResponse, ApiError> {
     let Authenticated(caller) = caller;
     let mut fields = Fields::of_body(body.0, false)?;
-    let items = fields.list("tasks", 1..=MAX_BATCH);
+    let mut items = fields.list("tasks", 1..=MAX_BATCH);
     fields.finish()?;
+    refs::resolve(&mut items);
     let drafts = items.into_iter().map(|item| read_task(&state.tasks, &caller, Some(item))).collect();
     let tasks = Arc::clone(&state.tasks);
     let created = state.to_the_end(async move { Ok(tasks.create_many(&caller, drafts).await) }).await?;

@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, post, web};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use task_domain::{Origin, TaskId, UserId};
+use task_domain::{OnDependencyFailure, Origin, TaskId, UserId};
 use task_service::{Caller, RequestKey, RunConstraints, TaskDraft, TaskService};
 use utoipa::ToSchema;
 
@@ -14,6 +14,9 @@ use crate::errors::{ApiError, FieldError};
 use crate::fields::Fields;
 use crate::json::JsonBody;
 use crate::state::ApiState;
+
+/// As many tasks as one may wait for.
+const MAX_DEPENDENCIES: usize = 100;
 
 /// A new task.
 #[derive(Serialize, ToSchema)]
@@ -52,6 +55,15 @@ pub(crate) struct CreateTask {
     #[schema(value_type = Option<Object>)]
     retry: Option<Value>,
     run_immediately: Option<bool>,
+    /// Ids of tasks that must complete before it is queued; in a batch also `{"ref": "…"}`.
+    #[schema(value_type = Option<Vec<Value>>, max_items = 100)]
+    depends_on: Option<Vec<Value>>,
+    /// When one of them does not complete: `fail` (default), or `run` when all have ended.
+    #[schema(example = "fail")]
+    on_dependency_failure: Option<String>,
+    /// In a batch: what others of the same batch call it in `depends_on`.
+    #[serde(rename = "ref")]
+    reference: Option<String>,
     /// 1–64 of letters, digits and `. _ : -`; a UUIDv7 when absent.
     task_id: Option<String>,
     /// Keys with scope `act_as_user` only.
@@ -115,7 +127,7 @@ pub(super) fn read_task(tasks: &TaskService, caller: &Caller, body: Option<Value
 
 /// Reads a draft; problems are noted in `fields`.
 fn read_draft(fields: &mut Fields) -> TaskDraft {
-    for planned in ["depends_on", "on_dependency_failure", "concurrency_key", "max_concurrent"] {
+    for planned in ["concurrency_key", "max_concurrent"] {
         if fields.take(planned).flatten().is_some() {
             fields.problem(planned, "is not supported by this version; leave it out", "not_supported");
         }
@@ -145,6 +157,10 @@ fn read_draft(fields: &mut Fields) -> TaskDraft {
         retry: fields.retry("retry").unwrap_or_default(),
         credits_per_run: fields.amount("credits_per_run").unwrap_or_default(),
         run_immediately: fields.flag("run_immediately"),
-        constraints: RunConstraints::default(),
+        constraints: RunConstraints {
+            depends_on: fields.ids("depends_on", MAX_DEPENDENCIES),
+            on_dependency_failure: fields.word("on_dependency_failure").unwrap_or(OnDependencyFailure::Fail),
+            ..RunConstraints::default()
+        },
     }
 }

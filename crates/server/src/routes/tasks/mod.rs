@@ -12,5 +12,6 @@ mod idempotency;
 mod if_match;
 pub(crate) mod list;
 pub(crate) mod record;
+mod refs;
 pub(crate) mod track;
 pub(crate) mod update;

@@ -1,0 +1,97 @@
+//! Who waits for whom.
+
+use async_trait::async_trait;
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use task_domain::decide::DependencyState;
+use task_domain::{TaskId, TaskStatus, TenantId, UserId};
+use task_protocols::{BlockedTask, Dependency, DependencyStore, StoreResult};
+
+use super::schema::{task_dependencies, task_states, user_tasks};
+use super::{PostgresEngine, errors};
+use crate::columns::{Json, Stamp, Word};
+
+/// Name, owner, type and what tells how it stands.
+type DependencyRow = (String, Option<String>, String, Word<TaskStatus>, Option<Stamp>, bool, i64);
+
+fn dependency((task_id, user_id, task_type, status, deleted_at, recurs, successes): DependencyRow) -> Dependency {
+    Dependency {
+        task_id: TaskId::from_stored(task_id),
+        user_id: user_id.map(UserId::from_stored),
+        task_type,
+        state: DependencyState::of(status.0, recurs, successes, deleted_at.is_some()),
+    }
+}
+
+fn blocked((tenant_id, id, task_id, depends_on): (String, i64, String, Json<Vec<TaskId>>)) -> BlockedTask {
+    let (tenant_id, task_id) = (TenantId::from_stored(tenant_id), TaskId::from_stored(task_id));
+    BlockedTask { tenant_id, id, task_id, depends_on: depends_on.0 }
+}
+
+fn texts(ids: &[TaskId]) -> Vec<&str> {
+    ids.iter().map(TaskId::as_str).collect()
+}
+
+#[async_trait]
+impl DependencyStore for PostgresEngine {
+    async fn dependencies(&self, tenant_id: &TenantId, task_ids: &[TaskId]) -> StoreResult<Vec<Dependency>> {
+        let same_task = task_states::tenant_id.eq(user_tasks::tenant_id).and(task_states::id.eq(user_tasks::id));
+        let query = user_tasks::table
+            .inner_join(task_states::table.on(same_task))
+            .filter(user_tasks::tenant_id.eq(tenant_id.as_str()))
+            .filter(user_tasks::task_id.eq_any(texts(task_ids)))
+            .select((
+                user_tasks::task_id,
+                user_tasks::user_id,
+                user_tasks::task_type,
+                task_states::status,
+                user_tasks::deleted_at,
+                user_tasks::schedule.is_not_null(),
+                task_states::success_count,
+            ));
+        let mut connection = self.pools.main().await?;
+        let rows: Vec<DependencyRow> = query.load(&mut connection).await.map_err(errors::failed)?;
+        Ok(rows.into_iter().map(dependency).collect())
+    }
+
+    async fn waiting_for(&self, tenant_id: &TenantId, ended: &[TaskId]) -> StoreResult<Vec<TaskId>> {
+        let query = task_dependencies::table
+            .filter(task_dependencies::tenant_id.eq(tenant_id.as_str()))
+            .filter(task_dependencies::depends_on.eq_any(texts(ended)))
+            .select(task_dependencies::task_id)
+            .distinct();
+        let mut connection = self.pools.main().await?;
+        let ids: Vec<String> = query.load(&mut connection).await.map_err(errors::failed)?;
+        Ok(ids.into_iter().map(TaskId::from_stored).collect())
+    }
+
+    async fn forget(&self, tenant_id: &TenantId, task_id: &TaskId, depends_on: &[TaskId]) -> StoreResult<()> {
+        let edges = task_dependencies::table
+            .filter(task_dependencies::tenant_id.eq(tenant_id.as_str()))
+            .filter(task_dependencies::depends_on.eq_any(texts(depends_on)))
+            .filter(task_dependencies::task_id.eq(task_id.as_str()));
+        let mut connection = self.pools.main().await?;
+        diesel::delete(edges).execute(&mut connection).await.map_err(errors::failed)?;
+        Ok(())
+    }
+
+    async fn blocked_after(&self, after: Option<(TenantId, i64)>, limit: i64) -> StoreResult<Vec<BlockedTask>> {
+        let same_task = user_tasks::tenant_id.eq(task_states::tenant_id).and(user_tasks::id.eq(task_states::id));
+        let mut query = task_states::table
+            .inner_join(user_tasks::table.on(same_task))
+            .filter(task_states::status.eq(TaskStatus::Blocked.as_str()))
+            .filter(user_tasks::deleted_at.is_null())
+            .order((task_states::tenant_id, task_states::id))
+            .limit(limit)
+            .select((task_states::tenant_id, task_states::id, user_tasks::task_id, user_tasks::depends_on))
+            .into_boxed();
+        if let Some((tenant_id, id)) = &after {
+            let further = task_states::tenant_id.eq(tenant_id.as_str()).and(task_states::id.gt(*id));
+            query = query.filter(task_states::tenant_id.gt(tenant_id.as_str()).or(further));
+        }
+        let mut connection = self.pools.main().await?;
+        let rows: Vec<(String, i64, String, Json<Vec<TaskId>>)> =
+            query.load(&mut connection).await.map_err(errors::failed)?;
+        Ok(rows.into_iter().map(blocked).collect())
+    }
+}

@@ -1,0 +1,112 @@
+//! Who waits for whom.
+
+use async_trait::async_trait;
+use diesel::prelude::*;
+use task_domain::decide::DependencyState;
+use task_domain::{TaskId, TaskStatus, TenantId, UserId};
+use task_protocols::{BlockedTask, Dependency, DependencyStore, StoreResult};
+
+use super::SqliteEngine;
+use super::schema::{task_dependencies, task_states, user_tasks};
+use crate::columns::{Json, Stamp, Word};
+
+/// Name, owner, type and what tells how it stands.
+type DependencyRow = (String, Option<String>, String, Word<TaskStatus>, Option<Stamp>, bool, i64);
+
+fn dependency((task_id, user_id, task_type, status, deleted_at, recurs, successes): DependencyRow) -> Dependency {
+    Dependency {
+        task_id: TaskId::from_stored(task_id),
+        user_id: user_id.map(UserId::from_stored),
+        task_type,
+        state: DependencyState::of(status.0, recurs, successes, deleted_at.is_some()),
+    }
+}
+
+fn blocked((tenant_id, id, task_id, depends_on): (String, i64, String, Json<Vec<TaskId>>)) -> BlockedTask {
+    let (tenant_id, task_id) = (TenantId::from_stored(tenant_id), TaskId::from_stored(task_id));
+    BlockedTask { tenant_id, id, task_id, depends_on: depends_on.0 }
+}
+
+fn texts(ids: &[TaskId]) -> Vec<String> {
+    ids.iter().map(|id| id.as_str().to_owned()).collect()
+}
+
+#[async_trait]
+impl DependencyStore for SqliteEngine {
+    async fn dependencies(&self, tenant_id: &TenantId, task_ids: &[TaskId]) -> StoreResult<Vec<Dependency>> {
+        let (tenant_id, ids) = (tenant_id.as_str().to_owned(), texts(task_ids));
+        let rows: Vec<DependencyRow> = self
+            .read(move |conn| {
+                let same_task =
+                    task_states::tenant_id.eq(user_tasks::tenant_id).and(task_states::id.eq(user_tasks::id));
+                user_tasks::table
+                    .inner_join(task_states::table.on(same_task))
+                    .filter(user_tasks::tenant_id.eq(tenant_id))
+                    .filter(user_tasks::task_id.eq_any(ids))
+                    .select((
+                        user_tasks::task_id,
+                        user_tasks::user_id,
+                        user_tasks::task_type,
+                        task_states::status,
+                        user_tasks::deleted_at,
+                        user_tasks::schedule.is_not_null(),
+                        task_states::success_count,
+                    ))
+                    .load(conn)
+            })
+            .await?;
+        Ok(rows.into_iter().map(dependency).collect())
+    }
+
+    async fn waiting_for(&self, tenant_id: &TenantId, ended: &[TaskId]) -> StoreResult<Vec<TaskId>> {
+        let (tenant_id, ids) = (tenant_id.as_str().to_owned(), texts(ended));
+        let found: Vec<String> = self
+            .read(move |conn| {
+                task_dependencies::table
+                    .filter(task_dependencies::tenant_id.eq(tenant_id))
+                    .filter(task_dependencies::depends_on.eq_any(ids))
+                    .select(task_dependencies::task_id)
+                    .distinct()
+                    .load(conn)
+            })
+            .await?;
+        Ok(found.into_iter().map(TaskId::from_stored).collect())
+    }
+
+    async fn forget(&self, tenant_id: &TenantId, task_id: &TaskId, depends_on: &[TaskId]) -> StoreResult<()> {
+        let (tenant_id, task_id) = (tenant_id.as_str().to_owned(), task_id.as_str().to_owned());
+        let ids = texts(depends_on);
+        self.write(move |conn, _| {
+            let edges = task_dependencies::table
+                .filter(task_dependencies::tenant_id.eq(tenant_id))
+                .filter(task_dependencies::depends_on.eq_any(ids))
+                .filter(task_dependencies::task_id.eq(task_id));
+            diesel::delete(edges).execute(conn).map(drop)
+        })
+        .await
+    }
+
+    async fn blocked_after(&self, after: Option<(TenantId, i64)>, limit: i64) -> StoreResult<Vec<BlockedTask>> {
+        let rows: Vec<(String, i64, String, Json<Vec<TaskId>>)> = self
+            .read(move |conn| {
+                let same_task =
+                    user_tasks::tenant_id.eq(task_states::tenant_id).and(user_tasks::id.eq(task_states::id));
+                let mut query = task_states::table
+                    .inner_join(user_tasks::table.on(same_task))
+                    .filter(task_states::status.eq(Word(TaskStatus::Blocked)))
+                    .filter(user_tasks::deleted_at.is_null())
+                    .order((task_states::tenant_id, task_states::id))
+                    .limit(limit)
+                    .select((task_states::tenant_id, task_states::id, user_tasks::task_id, user_tasks::depends_on))
+                    .into_boxed();
+                if let Some((tenant_id, id)) = after {
+                    let tenant_id = tenant_id.as_str().to_owned();
+                    let further = task_states::tenant_id.eq(tenant_id.clone()).and(task_states::id.gt(id));
+                    query = query.filter(task_states::tenant_id.gt(tenant_id).or(further));
+                }
+                query.load(conn)
+            })
+            .await?;
+        Ok(rows.into_iter().map(blocked).collect())
+    }
+}
