@@ -84,7 +84,8 @@ pub struct ExecutionQuery {
 pub trait ExecutionStore: Send + Sync {
     /// Leases up to `max_tasks` queued executions, each under a fresh random token, and returns
     /// their tasks with the lease in `current`. Order: priority; then turn; then id. MUST never
-    /// give one execution to two claimers, nor more than asked, and writes history and events as
+    /// give one execution to two claimers, nor more than asked, nor start a task while as many of its
+    /// concurrency key are leased as its `max_concurrent` says, and writes history and events as
     /// [`task_domain::decide::claim`] says.
     ///
     /// With a `request_id` under which the same worker of the tenant holds claims that live, those
@@ -149,7 +150,7 @@ pub trait TimedStore: Send + Sync {
     /// [`REMINDED_LATE`] and whose owner was not reminded.
     async fn due_reminders(&self, limit: i64) -> StoreResult<Vec<Loaded>>;
 
-    /// Makes queued executions claimable whose `run_at` has come (a backoff or a delay is over);
-    /// how many.
+    /// Makes queued executions claimable whose `run_at` has come (a backoff or a delay is over),
+    /// and those for which there is room under their concurrency key; how many.
     async fn release_delayed(&self, limit: i64) -> StoreResult<u64>;
 }

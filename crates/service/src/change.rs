@@ -159,7 +159,8 @@ impl Saver {
     /// Tells those who wait that a committed change moved this task.
     pub(crate) fn announce(&self, task: &Task) {
         self.hints.send(Hint::TaskChanged { tenant_id: task.tenant_id.clone(), task_id: task.task_id.clone() });
-        if task.status == TaskStatus::Queued {
+        // The end of a task under a concurrency key may have let another one through.
+        if task.status == TaskStatus::Queued || (task.concurrency_key.is_some() && task.current.is_none()) {
             self.hints.send(Hint::WorkQueued { handler: task.handler, task_type: task.claimed_as().to_owned() });
         }
     }

@@ -11,6 +11,7 @@ mod analytics;
 mod api_keys;
 mod claim;
 mod clock;
+mod concurrency;
 mod config;
 mod conversations;
 mod dependencies;
@@ -45,6 +46,7 @@ pub use config::{ConnectError, PostgresConfig};
 pub use migrate::MigrateError;
 
 use clock::DatabaseClock;
+use concurrency::SweepPlace;
 use pool::Pools;
 use watermark::Watermark;
 
@@ -54,6 +56,7 @@ pub struct PostgresEngine {
     clock: DatabaseClock,
     watermark: Watermark,
     max_progress_entries: i64,
+    parked: SweepPlace,
 }
 
 impl PostgresEngine {
@@ -66,6 +69,7 @@ impl PostgresEngine {
             pools: Pools::new(config, runtime)?,
             clock: DatabaseClock::default(),
             watermark: Watermark::default(),
+            parked: SweepPlace::default(),
         })
     }
 

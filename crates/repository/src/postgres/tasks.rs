@@ -12,7 +12,7 @@ use task_protocols::{Loaded, SaveOutcome, StoreError, StoreResult, TaskFilter, T
 
 use super::clock::clock_timestamp;
 use super::schema::{idempotency_keys, task_executions, task_states, user_tasks};
-use super::{PostgresEngine, errors, list, save};
+use super::{PostgresEngine, concurrency, errors, list, save};
 use crate::columns::{Json, Stamp, Word};
 use crate::rows::{StateRow, TaskRow, task_from_rows};
 
@@ -126,6 +126,7 @@ impl TaskStore for PostgresEngine {
         if matches!(outcome, SaveOutcome::Saved { .. }) {
             // Not before the commit: a claim in between would lift the mark over the row again.
             self.watermark.queued(&change.task);
+            concurrency::after_save(self, &change.task).await;
         }
         Ok(outcome)
     }

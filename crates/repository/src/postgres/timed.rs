@@ -1,11 +1,13 @@
 //! What time makes due. `now()` is the start of the statement, which an index can be searched for;
 //! `clock_timestamp()`, which every save's guard asks again, cannot.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use diesel::data_types::PgInterval;
 use diesel::dsl::{auto_type, now, sql};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Interval, SmallInt, Text};
+use diesel::sql_types::{BigInt, Bool, Interval, Nullable, SmallInt, Text};
 use diesel_async::RunQueryDsl;
 use task_domain::{Handler, TaskStatus};
 use task_protocols::{Loaded, REMINDED_LATE, StoreResult, TimedStore};
@@ -14,11 +16,11 @@ use super::clock::clock_timestamp;
 use super::schema::{task_states, user_tasks};
 use super::statement::{Sql, Statement};
 use super::tasks::{live_tasks, task_of};
-use super::{PostgresEngine, errors};
+use super::{PostgresEngine, concurrency, errors};
 use crate::columns::{Stamp, Word};
 use crate::rows::{StateRow, TaskRow};
 
-type ReleasedSql = (Text, Text, Text, SmallInt, BigInt);
+type ReleasedSql = (Text, Text, Text, SmallInt, BigInt, Nullable<Text>);
 
 #[async_trait]
 impl TimedStore for PostgresEngine {
@@ -64,16 +66,29 @@ impl TimedStore for PostgresEngine {
 
     async fn release_delayed(&self, limit: i64) -> StoreResult<u64> {
         let mut connection = self.pools.main().await?;
-        let released: Vec<(String, Word<Handler>, String, i16, i64)> = Sql(include_str!("sql/release_delayed.sql"))
-            .bind::<BigInt, _>(limit)
-            .reading::<ReleasedSql>()
-            .load(&mut connection)
-            .await
-            .map_err(errors::failed)?;
-        for (tenant_id, handler, task_type, priority, turn) in &released {
-            self.watermark.lower(handler.0, tenant_id, task_type, *priority, *turn);
+        let released: Vec<(String, Word<Handler>, String, i16, i64, Option<String>)> =
+            Sql(include_str!("sql/release_delayed.sql"))
+                .bind::<BigInt, _>(limit)
+                .reading::<ReleasedSql>()
+                .load(&mut connection)
+                .await
+                .map_err(errors::failed)?;
+        drop(connection);
+        let mut changed = 0;
+        let mut keys = BTreeSet::new();
+        for (tenant_id, handler, task_type, priority, turn, key) in &released {
+            match key {
+                Some(key) => _ = keys.insert((tenant_id, key)),
+                None => {
+                    changed += 1;
+                    self.watermark.lower(handler.0, tenant_id, task_type, *priority, *turn);
+                }
+            }
         }
-        Ok(u64::try_from(released.len()).unwrap_or(u64::MAX))
+        for (tenant_id, key) in keys {
+            changed += concurrency::let_through(self, tenant_id, key).await?;
+        }
+        Ok(changed + concurrency::sweep(self).await?)
     }
 }
 

@@ -72,8 +72,10 @@ impl From<&Task> for StateRow {
     fn from(task: &Task) -> Self {
         let current = task.current.as_ref();
         let lease = current.and_then(|e| e.lease);
-        let claimable = task.status == TaskStatus::Queued
+        let due = task.status == TaskStatus::Queued
             && current.is_some_and(|e| e.status == ExecutionStatus::Queued && e.run_at <= task.updated_at);
+        // The store lets it through when there is room under its limit.
+        let limited = task.concurrency_key.is_some();
         Self {
             tenant_id: task.tenant_id.as_str().to_owned(),
             id: task.id,
@@ -83,7 +85,7 @@ impl From<&Task> for StateRow {
             priority: task.priority.number(),
             status: Word(task.status),
             return_to: task.return_to.map(Word),
-            claimable,
+            claimable: due && !limited,
             is_active: task.is_active(),
             turn: current.map_or(0, |e| e.run_at.timestamp_micros()),
             event_seq: task.event_seq,
@@ -124,8 +126,8 @@ impl From<&Task> for StateRow {
             key_id: task.key_id.clone(),
             concurrency_key: task.concurrency_key.clone(),
             max_concurrent: task.max_concurrent,
-            limited: false,
-            parked: false,
+            limited,
+            parked: due && limited,
         }
     }
 }

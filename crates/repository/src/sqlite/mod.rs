@@ -7,6 +7,7 @@
 mod analytics;
 mod api_keys;
 mod claim;
+mod concurrency;
 mod conversations;
 mod dependencies;
 mod executions;

@@ -6,17 +6,21 @@ use task_domain::decide::{Change, LeaseGuard};
 use task_domain::{ExecutionStatus, TaskId, TenantId};
 use task_protocols::SaveOutcome;
 
-use super::limits;
 use super::schema::{
     execution_no, idempotency_keys, outbox_events, task_dependencies, task_executions, task_history, task_states,
     user_tasks,
 };
+use super::{concurrency, limits};
 use crate::columns::{Id, Stamp};
 use crate::rows::{ExecutionRow, HistoryRow, OutboxRow, StateRow, TaskRow};
 
 /// Saves `change`, or says why not; nothing is changed then.
 pub(super) fn save(conn: &mut SqliteConnection, change: &Change, now: DateTime<Utc>) -> QueryResult<SaveOutcome> {
-    if change.expected_seq == 0 { create(conn, change, now) } else { update(conn, change, now) }
+    let outcome = if change.expected_seq == 0 { create(conn, change, now)? } else { update(conn, change, now)? };
+    if matches!(outcome, SaveOutcome::Saved { .. }) {
+        concurrency::after_save(conn, &change.task)?;
+    }
+    Ok(outcome)
 }
 
 fn create(conn: &mut SqliteConnection, change: &Change, now: DateTime<Utc>) -> QueryResult<SaveOutcome> {

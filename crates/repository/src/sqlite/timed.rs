@@ -1,5 +1,7 @@
 //! What the clock has made due.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use diesel::dsl::sql;
 use diesel::prelude::*;
@@ -8,7 +10,7 @@ use task_domain::{Task, TaskStatus};
 use task_protocols::{Loaded, REMINDED_LATE, StoreResult, TimedStore};
 
 use super::schema::{task_states, user_tasks};
-use super::{SqliteEngine, tasks};
+use super::{SqliteEngine, concurrency, tasks};
 use crate::columns::{Stamp, Word};
 
 impl SqliteEngine {
@@ -88,21 +90,30 @@ impl TimedStore for SqliteEngine {
 
     async fn release_delayed(&self, limit: i64) -> StoreResult<u64> {
         self.write(move |conn, now| {
-            let due: Vec<(String, i64)> = task_states::table
+            let due: Vec<(String, i64, Option<String>)> = task_states::table
                 .filter(task_states::status.eq(Word(TaskStatus::Queued)).and(task_states::claimable.eq(false)))
+                .filter(task_states::parked.eq(false))
                 .filter(task_states::run_at.le(Stamp(now)))
                 .order(task_states::run_at)
                 .limit(limit)
-                .select((task_states::tenant_id, task_states::id))
+                .select((task_states::tenant_id, task_states::id, task_states::concurrency_key))
                 .load(conn)?;
-            for (tenant_id, id) in &due {
+            for (tenant_id, id, _) in &due {
                 diesel::update(
                     task_states::table.filter(task_states::tenant_id.eq(tenant_id).and(task_states::id.eq(id))),
                 )
-                .set(task_states::claimable.eq(true))
+                .set((
+                    task_states::claimable.eq(diesel::dsl::not(task_states::limited)),
+                    task_states::parked.eq(task_states::limited),
+                ))
                 .execute(conn)?;
             }
-            Ok(due.len() as u64)
+            let mut changed = due.iter().filter(|(.., key)| key.is_none()).count() as u64;
+            let keys: BTreeSet<_> = due.iter().filter_map(|(tenant, _, key)| Some((tenant, key.as_ref()?))).collect();
+            for (tenant_id, key) in keys {
+                changed += concurrency::let_through(conn, tenant_id, key)?.unsigned_abs();
+            }
+            Ok(changed)
         })
         .await
     }

@@ -12,6 +12,7 @@ mod claim_repeat;
 mod claim_shape;
 mod claim_task;
 mod claims;
+mod concurrency;
 mod conversations;
 mod delayed;
 mod dependencies;
@@ -137,6 +138,13 @@ contract! {
         a_dependency_tells_how_it_stands
         those_that_wait_are_found_until_they_are_forgotten
         blocked_tasks_are_gone_over_page_by_page;
+    concurrency:
+        sixteen_claimers_never_hold_more_than_three_of_500_tasks_of_a_key
+        tasks_behind_a_full_key_are_claimed
+        every_end_of_a_lease_makes_room
+        what_is_let_through_and_taken_back_makes_room
+        a_delayed_task_waits_for_its_time_and_then_for_room
+        each_task_has_its_own_limit_and_they_go_in_order;
     leases:
         a_heartbeat_extends_the_lease_by_its_length_or_as_asked
         a_heartbeat_changes_the_lease_and_nothing_else

@@ -18,6 +18,9 @@ use crate::state::ApiState;
 /// As many tasks as one may wait for.
 const MAX_DEPENDENCIES: usize = 100;
 
+/// The largest limit of a concurrency key.
+const MAX_CONCURRENT: i64 = 1_000_000;
+
 /// A new task.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct CreateTask {
@@ -61,6 +64,12 @@ pub(crate) struct CreateTask {
     /// When one of them does not complete: `fail` (default), or `run` when all have ended.
     #[schema(example = "fail")]
     on_dependency_failure: Option<String>,
+    /// Tasks of one key run at most so many at once.
+    #[schema(min_length = 1, max_length = 255)]
+    concurrency_key: Option<String>,
+    /// It starts only while fewer tasks of its key run; 1 when only a key is given.
+    #[schema(minimum = 1, maximum = 1000000)]
+    max_concurrent: Option<i64>,
     /// In a batch: what others of the same batch call it in `depends_on`.
     #[serde(rename = "ref")]
     reference: Option<String>,
@@ -127,11 +136,6 @@ pub(super) fn read_task(tasks: &TaskService, caller: &Caller, body: Option<Value
 
 /// Reads a draft; problems are noted in `fields`.
 fn read_draft(fields: &mut Fields) -> TaskDraft {
-    for planned in ["concurrency_key", "max_concurrent"] {
-        if fields.take(planned).flatten().is_some() {
-            fields.problem(planned, "is not supported by this version; leave it out", "not_supported");
-        }
-    }
     let task_type = fields.required_text("task_type", 1..=255);
     if task_type.chars().any(char::is_control) {
         fields.problem("task_type", "must have printable characters only", "value_error");
@@ -160,7 +164,11 @@ fn read_draft(fields: &mut Fields) -> TaskDraft {
         constraints: RunConstraints {
             depends_on: fields.ids("depends_on", MAX_DEPENDENCIES),
             on_dependency_failure: fields.word("on_dependency_failure").unwrap_or(OnDependencyFailure::Fail),
-            ..RunConstraints::default()
+            concurrency_key: fields.text("concurrency_key", 1..=255),
+            max_concurrent: fields
+                .whole("max_concurrent", 1..=MAX_CONCURRENT)
+                .flatten()
+                .and_then(|n| n.try_into().ok()),
         },
     }
 }
