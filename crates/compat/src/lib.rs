@@ -7,8 +7,9 @@
 pub mod common;
 pub mod task_management;
 pub mod task_repository;
+pub mod task_tracker;
 
 use common::Api;
 
 /// Every drop-in API.
-pub const APIS: &[&Api] = &[&task_repository::API, &task_management::API];
+pub const APIS: &[&Api] = &[&task_repository::API, &task_management::API, &task_tracker::API];

@@ -7,6 +7,7 @@ use actix_web::dev::ServerHandle;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use task_compat::common::{self, Admission, Api, Cors, DropIn};
+use task_domain::Origin;
 use task_protocols::background::Background;
 use task_server::ApiState;
 use task_service::OriginService;
@@ -35,6 +36,8 @@ pub struct DropInSettings {
     pub task_tracker_key: SecretString,
     /// Length of a lease that an old client takes and never renews, seconds.
     pub task_repository_lease_seconds: i64,
+    /// The same of the Task Tracker.
+    pub task_tracker_lease_seconds: i64,
     /// Conversations that an instance works at, at the same time.
     pub task_management_concurrency: usize,
     /// Whether those without a key of their own may listen beyond loopback.
@@ -98,6 +101,12 @@ fn wanted(settings: &DropInSettings) -> Vec<Wanted> {
             setting: "TASK_MANAGEMENT_PORT",
             admission: anybody(&settings.task_management_key),
         },
+        Wanted {
+            api: &task_compat::task_tracker::API,
+            port: settings.task_tracker_port,
+            setting: "TASK_TRACKER_PORT",
+            admission: anybody(&settings.task_tracker_key),
+        },
     ]
 }
 
@@ -153,7 +162,10 @@ impl DropIns {
     ) -> Result<(), StartError> {
         for Bound { api, listener, address, admission } in std::mem::take(&mut self.bound) {
             let tasks = OriginService::new(Arc::clone(&engine.tasks), engine.workers.clone(), api.origin);
-            let lease_seconds = settings.drop_in.task_repository_lease_seconds;
+            let lease_seconds = match api.origin {
+                Origin::TaskTracker => settings.drop_in.task_tracker_lease_seconds,
+                _ => settings.drop_in.task_repository_lease_seconds,
+            };
             let drop_in =
                 DropIn { api, tasks, lease_seconds, engine: Arc::clone(engine), admission, cors: cors(settings) };
             let server = common::run(listener, drop_in, settings.service.http_workers)?;

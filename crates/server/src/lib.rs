@@ -35,6 +35,6 @@ pub mod plumbing {
 
     pub mod sse {
         //! Server-sent events.
-        pub use crate::sse::{KEEP_ALIVE, comment, frame, opening, response};
+        pub use crate::sse::{KEEP_ALIVE, comment, follow, frame, last_event_id, opening, response};
     }
 }

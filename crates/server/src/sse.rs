@@ -40,7 +40,7 @@ pub fn response(stream: impl Stream<Item = Result<Bytes, actix_web::Error>> + 's
 }
 
 /// The position that a client resumes after, if it names one.
-pub(crate) fn last_event_id<T>(
+pub fn last_event_id<T>(
     request: &HttpRequest,
     read: impl FnOnce(&str) -> Result<T, String>,
 ) -> Result<Option<T>, ApiError> {
@@ -58,7 +58,7 @@ pub(crate) fn last_event_id<T>(
 
 /// A task's stream as a response: `first` at once, then what `render` makes of each frame (`None`
 /// leaves one out), and a comment whenever it has been silent for long. Holds `permit` to its end.
-pub(crate) fn follow(
+pub fn follow(
     stream: TrackStream,
     first: Bytes,
     permit: OwnedSemaphorePermit,

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use task_protocols::background::Background;
 use task_protocols::{HealthProbe, HintBus, OutboxStore, PoolMeter, TaskStore};
 use task_service::{
-    AnalyticsService, ConversationService, FactService, KeyService, ServiceError, TaskService, TemplateService,
+    AnalyticsService, ConversationService, FactService, KeyService, Reaper, ServiceError, TaskService, TemplateService,
     TrackService, WorkerService,
 };
 use tokio::sync::Semaphore;
@@ -49,6 +49,7 @@ pub struct ApiState {
     pub templates: Arc<TemplateService>,
     pub analytics: Arc<AnalyticsService>,
     pub workers: WorkerService,
+    pub reaper: Arc<Reaper>,
     pub conversations: Arc<ConversationService>,
     pub facts: Arc<FactService>,
     pub tracks: Arc<TrackService>,

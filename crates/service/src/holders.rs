@@ -7,8 +7,8 @@
 
 use serde_json::Value;
 use task_domain::decide::{Failure, Rejection, Report};
-use task_domain::{JsonObject, LeaseToken, Task, TaskId, TaskStatus};
-use task_protocols::{ClaimTaskRequest, ClaimedTask, Hint, ProgressAppended};
+use task_domain::{Handler, JsonObject, LeaseToken, Task, TaskId, TaskStatus};
+use task_protocols::{ClaimRequest, ClaimTaskRequest, ClaimedTask, Hint, ProgressAppended};
 
 use crate::{Caller, CompletedExecution, OriginService, ServiceError};
 
@@ -89,6 +89,27 @@ impl OriginService {
             ClaimedTask::NotClaimable(task) => Err(refused("claim", &task, Some(TaskStatus::Running))),
             ClaimedTask::NotFound => Err(ServiceError::TaskNotFound { task_id: task_id.to_string() }),
         }
+    }
+
+    /// Leases the oldest queued task of these types; none when none is queued.
+    pub async fn claim_next(
+        &self,
+        caller: &Caller,
+        task_types: Vec<String>,
+        claim: &NamedClaim,
+    ) -> Result<Option<Task>, ServiceError> {
+        Self::need_work(caller, "claim")?;
+        let request = ClaimRequest {
+            tenant_id: Some(caller.tenant_id.clone()),
+            handler: Handler::Worker,
+            task_types,
+            worker_id: claim.worker_id.clone(),
+            max_tasks: 1,
+            lease_seconds: claim.lease_seconds,
+            origin: Some(self.origin),
+            request_id: None,
+        };
+        Ok(self.workers.claim(&request).await?.pop())
     }
 
     /// Reports success. `holder`: `None` = whoever holds it.

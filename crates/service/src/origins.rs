@@ -131,6 +131,27 @@ impl OriginService {
         self.tasks.change_owned(caller, task_id, "update", decide).await
     }
 
+    /// Ends a task that is not done as timed out.
+    ///
+    /// # Errors
+    /// `Rejected(InvalidTransition)` when it is done.
+    pub async fn time_out(&self, caller: &Caller, task_id: &TaskId) -> Result<Task, ServiceError> {
+        let decide = |loaded: &Loaded| {
+            self.check(&loaded.task)?;
+            Ok(decide::time_out(&loaded.task, &moment(loaded, caller.actor()))?)
+        };
+        self.tasks.change_owned(caller, task_id, "time out", decide).await
+    }
+
+    /// Repeats a failed, timed out or cancelled task as a new one with this id.
+    ///
+    /// # Errors
+    /// Those of [`TaskService::retry`].
+    pub async fn retry(&self, caller: &Caller, task_id: &TaskId, new_id: TaskId) -> Result<Task, ServiceError> {
+        self.get(caller, task_id).await?;
+        self.tasks.retry_as(caller, task_id, Some(new_id), None).await
+    }
+
     /// Deletes a task; an active run is cancelled.
     pub async fn delete(&self, caller: &Caller, task_id: &TaskId) -> Result<(), ServiceError> {
         self.get(caller, task_id).await?;

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use task_domain::decide::{self, Change, Moment, Rejection};
-use task_domain::{Actor, Handler, Task};
+use task_domain::{Actor, Handler, Origin, Task, TenantId};
 use task_protocols::{Hint, Loaded, StoreResult, TimedStore};
 
 use crate::ServiceError;
 use crate::change::{Saver, moment};
+
+/// The most that one call on demand looks at; the ticks take the rest.
+const LATE: i64 = 1000;
 
 /// Takes back what its holder let lapse. Any number of instances may tick: every decision is
 /// re-checked by the save's guard, so a heartbeat in between wins.
@@ -37,6 +40,13 @@ impl Reaper {
         let lost = self.each(self.timed.expired_leases(batch).await, decide::lease_lost).await;
         let late = self.each(self.timed.past_deadline(batch).await, decide::deadline).await;
         Ok(delayed + lost? + late?)
+    }
+
+    /// Times out the runs of one API's tasks that have passed their deadline; how many.
+    pub async fn time_out_late(&self, tenant_id: &TenantId, origin: Origin) -> Result<u64, ServiceError> {
+        let mut late = self.timed.past_deadline(LATE).await?;
+        late.retain(|loaded| loaded.task.tenant_id == *tenant_id && loaded.task.origin == origin);
+        self.each(Ok(late), decide::deadline).await
     }
 
     async fn each(

@@ -58,9 +58,20 @@ impl TaskService {
     /// # Errors
     /// `Rejected(InvalidTransition)`; `Limited`, because the new task is one more.
     pub async fn retry(&self, caller: &Caller, task_id: &TaskId, reason: Option<String>) -> Result<Task, ServiceError> {
+        self.retry_as(caller, task_id, None, reason).await
+    }
+
+    /// The same, with the id that the new task is to have.
+    pub(crate) async fn retry_as(
+        &self,
+        caller: &Caller,
+        task_id: &TaskId,
+        new_id: Option<TaskId>,
+        reason: Option<String>,
+    ) -> Result<Task, ServiceError> {
         let loaded = self.load_owned(caller, task_id, "retry").await?;
         caller.need(Scope::TasksWrite, "retry")?;
-        let mut change = decide::retry_as_new(&loaded.task, reason, &moment(&loaded, caller.actor()))?;
+        let mut change = decide::retry_as_new(&loaded.task, new_id, reason, &moment(&loaded, caller.actor()))?;
         self.levels.apply(&mut change, None, caller.level(), loaded.now).await?;
         self.saver.save(&change).await?.ok_or(ServiceError::Contended)
     }

@@ -12,6 +12,11 @@ use task_server::plumbing::ApiError;
 pub(crate) trait Shape: 'static {
     /// The body of an error; `detail` is a sentence, or a list of `{loc, msg, type}`.
     fn body(status: StatusCode, detail: Value) -> Value;
+
+    /// The status that stands for one of ours.
+    fn status(status: StatusCode) -> StatusCode {
+        status
+    }
 }
 
 /// `{"detail": …}`, and nothing else.
@@ -68,14 +73,18 @@ impl<S: Shape> ResponseError for Refusal<S> {
     fn status_code(&self) -> StatusCode {
         match &self.kind {
             Kind::Own(status, _) => *status,
-            Kind::Shared(error) => error.status_code(),
+            Kind::Shared(error) => S::status(error.status_code()),
         }
     }
 
     fn error_response(&self) -> HttpResponse {
         match &self.kind {
             Kind::Own(status, detail) => HttpResponse::build(*status).json(S::body(*status, json!(detail))),
-            Kind::Shared(error) => error.answer_as(S::body),
+            Kind::Shared(error) => {
+                let mut response = error.answer_as(S::body);
+                *response.status_mut() = self.status_code();
+                response
+            }
         }
     }
 }

@@ -130,14 +130,19 @@ fn bare_task(new: &NewTask, moment: &Moment<'_>) -> Task {
 }
 
 /// Repeats a failed, timed out or cancelled task as a *new*, queued one; the old task is untouched.
-/// `original_task_id` is the root of the chain, `retry_count` one more.
-pub fn retry_as_new(task: &Task, reason: Option<String>, moment: &Moment<'_>) -> Result<Change, Rejection> {
+/// `original_task_id` is the root of the chain, `retry_count` one more. `task_id`: `None` = a UUIDv7.
+pub fn retry_as_new(
+    task: &Task,
+    task_id: Option<TaskId>,
+    reason: Option<String>,
+    moment: &Moment<'_>,
+) -> Result<Change, Rejection> {
     if !matches!(task.status, TaskStatus::Failed | TaskStatus::TimedOut | TaskStatus::Cancelled) {
         return Err(Rejection::InvalidTransition { action: "retry", from: task.status, to: None });
     }
     let new = NewTask {
         tenant_id: task.tenant_id.clone(),
-        task_id: None,
+        task_id,
         user_id: task.user_id.clone(),
         key_id: task.key_id.clone(),
         origin: task.origin,

@@ -16,7 +16,7 @@ pub use change::{Change, IdSource, Idempotency, LeaseGuard, Moment, Rejection};
 pub use create::{NewTask, create, retry_as_new};
 pub use dependencies::{DependencyState, settle_dependencies};
 pub use lease::{check_lease, lost_reason};
-pub use owner::{cancel, delete, pause, resume, set_status, update};
+pub use owner::{cancel, delete, pause, resume, set_status, time_out, update};
 pub use run::{Claimer, claim, execute, unblock};
 pub use run_end::{Failure, Report, complete, deadline, fail, lease_lost, release};
 pub use schedule::{due, remind, skip_due_until};

@@ -103,6 +103,21 @@ pub fn delete(task: &Task, moment: &Moment<'_>) -> Result<Change, Rejection> {
     Ok(draft.finish("delete"))
 }
 
+/// Ends a task that is not done as timed out, before its deadline; a running lease is fenced.
+pub fn time_out(task: &Task, moment: &Moment<'_>) -> Result<Change, Rejection> {
+    let to = TaskStatus::TimedOut;
+    if task.status.is_terminal() {
+        return Err(Rejection::InvalidTransition { action: "time out", from: task.status, to: Some(to) });
+    }
+    let mut draft = Draft::of(task, moment);
+    if let Some(mut execution) = draft.task.current.take() {
+        execution.error_message = Some("Timed out on request".into());
+        draft.end_run(execution, ExecutionStatus::TimedOut, to);
+    }
+    draft.move_to(to);
+    Ok(draft.finish("timeout"))
+}
+
 /// The drop-in APIs' *set status*: from any status to queued, completed, failed or cancelled. A
 /// live lease is fenced; the history says who.
 pub fn set_status(task: &Task, to: TaskStatus, moment: &Moment<'_>) -> Result<Change, Rejection> {

@@ -75,13 +75,13 @@ fn the_deadline_of_a_run_counts_from_when_it_was_queued() {
 fn retries_point_to_the_root_of_their_chain_and_count_up() {
     let root = State::Failed.task();
     let ids = CountedIds::from(1000);
-    let first = retry_as_new(&root, None, &moment(&ids, now())).unwrap();
+    let first = retry_as_new(&root, None, None, &moment(&ids, now())).unwrap();
     assert_well_formed(None, &first, now());
     assert_eq!(first.demand, Demand { active_task: true, run: true, manual_run: false });
     assert_ne!(first.task.task_id, root.task_id);
     assert_eq!(first.task.current.as_ref().unwrap().trigger_type, TriggerType::Retry);
     assert_eq!((first.task.original_task_id.clone(), first.task.retry_count), (Some(root.task_id.clone()), 1));
     let failed_again = Task { status: TaskStatus::Failed, current: None, ..first.task };
-    let second = retry_as_new(&failed_again, None, &moment(&ids, now())).unwrap().task;
+    let second = retry_as_new(&failed_again, None, None, &moment(&ids, now())).unwrap().task;
     assert_eq!((second.original_task_id, second.retry_count), (Some(root.task_id), 2));
 }

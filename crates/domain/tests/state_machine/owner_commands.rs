@@ -1,7 +1,7 @@
 //! cancel, pause, resume, delete, retry: what an owner does to a task.
 
 use task_domain::TaskStatus;
-use task_domain::decide::{cancel, delete, pause, resume, retry_as_new};
+use task_domain::decide::{cancel, delete, pause, resume, retry_as_new, time_out};
 
 use crate::support::states::State::*;
 use crate::support::table::Expect::{Refused, To};
@@ -140,7 +140,7 @@ fn delete_is_possible_in_every_state() {
 #[test]
 fn retry_makes_a_new_queued_task_of_one_that_did_not_succeed() {
     check_rows(
-        |task, moment| retry_as_new(task, None, moment),
+        |task, moment| retry_as_new(task, None, None, moment),
         &[
             (Pending, Refused),
             (PendingWithSchedule, Refused),
@@ -163,6 +163,37 @@ fn retry_makes_a_new_queued_task_of_one_that_did_not_succeed() {
             (Failed, To(TaskStatus::Queued)),
             (Cancelled, To(TaskStatus::Queued)),
             (TimedOut, To(TaskStatus::Queued)),
+        ],
+    );
+}
+
+/// On request: any but terminal → timed_out, whatever its deadline and its timetable.
+#[test]
+fn a_time_out_on_request_ends_every_task_that_is_not_terminal() {
+    check_rows(
+        time_out,
+        &[
+            (Pending, To(TaskStatus::TimedOut)),
+            (PendingWithSchedule, To(TaskStatus::TimedOut)),
+            (Scheduled, To(TaskStatus::TimedOut)),
+            (ScheduledDue, To(TaskStatus::TimedOut)),
+            (ReminderDue, To(TaskStatus::TimedOut)),
+            (Blocked, To(TaskStatus::TimedOut)),
+            (Queued, To(TaskStatus::TimedOut)),
+            (QueuedDelayed, To(TaskStatus::TimedOut)),
+            (QueuedOfScheduled, To(TaskStatus::TimedOut)),
+            (Running, To(TaskStatus::TimedOut)),
+            (RunningOfScheduled, To(TaskStatus::TimedOut)),
+            (RunningExpired, To(TaskStatus::TimedOut)),
+            (RunningOfPaused, To(TaskStatus::TimedOut)),
+            (Paused, To(TaskStatus::TimedOut)),
+            (PausedWithSchedule, To(TaskStatus::TimedOut)),
+            (PausedHeld, To(TaskStatus::TimedOut)),
+            (PausedRunning, To(TaskStatus::TimedOut)),
+            (Completed, Refused),
+            (Failed, Refused),
+            (Cancelled, Refused),
+            (TimedOut, Refused),
         ],
     );
 }

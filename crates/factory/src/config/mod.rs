@@ -106,8 +106,13 @@ impl Settings {
         if self.executor.concurrency > 1000 {
             return wrong("executor.concurrency (EXECUTOR_CONCURRENCY) must be from 0 to 1000");
         }
-        if !(5..=86_400).contains(&self.drop_in.task_repository_lease_seconds) {
-            return wrong("drop_in.task_repository_lease_seconds must be from 5 to 86400");
+        for (setting, seconds) in [
+            ("task_repository_lease_seconds", self.drop_in.task_repository_lease_seconds),
+            ("task_tracker_lease_seconds", self.drop_in.task_tracker_lease_seconds),
+        ] {
+            if !(5..=86_400).contains(&seconds) {
+                return wrong(&format!("drop_in.{setting} must be from 5 to 86400"));
+            }
         }
         if self.drop_in.task_management_concurrency > 1000 {
             return wrong("drop_in.task_management_concurrency (TASK_MANAGEMENT_CONCURRENCY) must be from 0 to 1000");

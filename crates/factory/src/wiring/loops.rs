@@ -34,8 +34,7 @@ pub(crate) fn start_scheduler(background: &Background, scheduler: Scheduler) {
     });
 }
 
-pub(crate) fn start_reaper(background: &Background, reaper: Reaper) {
-    let reaper = Arc::new(reaper);
+pub(crate) fn start_reaper(background: &Background, reaper: Arc<Reaper>) {
     background.supervise("reaper", move |stop| {
         let reaper = Arc::clone(&reaper);
         async move {

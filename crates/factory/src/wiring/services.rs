@@ -71,7 +71,8 @@ pub(crate) async fn wire(
     loops::start_scheduler(work, Scheduler::new(saver.clone(), Arc::clone(&stores.timed), Arc::clone(&levels)));
     let reminders = Reminders::new(saver.clone(), Arc::clone(&stores.timed), neighbours.notifications);
     loops::start_reminders(work, reminders);
-    loops::start_reaper(work, Reaper::new(saver, Arc::clone(&stores.timed)));
+    let reaper = Arc::new(Reaper::new(saver, Arc::clone(&stores.timed)));
+    loops::start_reaper(work, Arc::clone(&reaper));
     loops::start_notifier(last, notifier);
     loops::start_dependencies(work, dependencies, ended);
     for (name, config) in pools(settings, pool) {
@@ -108,6 +109,7 @@ pub(crate) async fn wire(
         tasks,
         tracks,
         workers,
+        reaper,
         store: Arc::clone(&stores.tasks),
         outbox: Arc::clone(&stores.outbox),
         pools: Arc::clone(&stores.pools),

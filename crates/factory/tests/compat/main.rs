@@ -5,3 +5,5 @@ mod common;
 mod support;
 mod task_management;
 mod task_repository;
+mod task_tracker;
+mod task_tracker_streams;

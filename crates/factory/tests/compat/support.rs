@@ -119,6 +119,10 @@ impl TestApp {
         Call { request: self.client.request(method, format!("{}{path}", self.base(api))) }
     }
 
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
     pub(crate) async fn stop(self) {
         self.application.stop().await;
     }
