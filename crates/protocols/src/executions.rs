@@ -60,6 +60,14 @@ impl ClaimTaskRequest {
     }
 }
 
+/// One of several workers that claim together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seat {
+    pub worker_id: String,
+    /// 1–100.
+    pub max_tasks: i64,
+}
+
 /// A renewed lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Heartbeat {
@@ -92,6 +100,15 @@ pub trait ExecutionStore: Send + Sync {
     /// are returned again, tokens included, and nothing is claimed; also of parallel repeats only
     /// one claims.
     async fn claim(&self, request: &ClaimRequest) -> StoreResult<Vec<Task>>;
+
+    /// The same for several workers at once: the first tasks go to the first seat, up to its
+    /// `max_tasks`, the next ones to the next; `current` says whose each is. The `worker_id`,
+    /// `max_tasks` and `request_id` of the request are not looked at.
+    async fn claim_seats(&self, request: &ClaimRequest, seats: &[Seat]) -> StoreResult<Vec<Task>>;
+
+    /// Which of these types of these tenants have work that an outside worker could claim, as of
+    /// about now. One statement, however many are asked for.
+    async fn claimable_types(&self, types: &[(TenantId, String)]) -> StoreResult<Vec<(TenantId, String)>>;
 
     /// Leases this one task, as [`Self::claim`] would. MUST give it to one of parallel claimers,
     /// and only when it is queued, due and of the handler named. Repeated under the same

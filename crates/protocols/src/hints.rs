@@ -9,8 +9,9 @@ use tokio::sync::broadcast;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "hint", rename_all = "snake_case")]
 pub enum Hint {
-    /// A committed change put an execution into the queue.
-    WorkQueued { handler: Handler, task_type: String },
+    /// A committed change put an execution into the queue; without a tenant: some, of types that the
+    /// sender does not know.
+    WorkQueued { handler: Handler, tenant_id: Option<TenantId>, task_type: String },
     /// A committed change moved this task; its events are in the outbox.
     TaskChanged { tenant_id: TenantId, task_id: TaskId },
     /// Progress entries of this task were committed.

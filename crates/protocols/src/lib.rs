@@ -35,7 +35,8 @@ pub use clock::Clock;
 pub use conversations::ConversationStore;
 pub use dependencies::{BlockedTask, Dependency, DependencyStore};
 pub use executions::{
-    ClaimRequest, ClaimTaskRequest, ClaimedTask, ExecutionQuery, ExecutionStore, Heartbeat, REMINDED_LATE, TimedStore,
+    ClaimRequest, ClaimTaskRequest, ClaimedTask, ExecutionQuery, ExecutionStore, Heartbeat, REMINDED_LATE, Seat,
+    TimedStore,
 };
 pub use executors::{
     ConfigProblem, ExecutionContext, ExecutorError, ExecutorRegistry, Outcome, ProgressSink, TaskExecutor,

@@ -84,6 +84,11 @@ impl ApiError {
         Self::Internal(Box::new(source))
     }
 
+    /// Something that cannot be.
+    pub(crate) fn bug(what: &'static str) -> Self {
+        Self::Internal(what.into())
+    }
+
     /// Status, stable code, and the body's own fields.
     fn parts(&self) -> (StatusCode, &'static str, Value) {
         let detail = json!({"detail": self.to_string()});
@@ -165,6 +170,9 @@ fn service_parts(error: &ServiceError) -> (StatusCode, &'static str, Value) {
         }
         ServiceError::Rejected(Rejection::LeaseLost(reason)) => {
             (StatusCode::CONFLICT, "lease_lost", json!({"detail": message, "reason": reason}))
+        }
+        ServiceError::NotClaimable { status, .. } => {
+            (StatusCode::CONFLICT, "not_claimable", json!({"detail": message, "from": status, "to": "running"}))
         }
         ServiceError::Rejected(_) => (StatusCode::CONFLICT, "conflict", json!({"detail": message})),
         ServiceError::Limited(limited) => (

@@ -130,8 +130,53 @@ impl Fields {
     }
 
     pub fn flag(&mut self, key: &str) -> bool {
+        self.flag_or(key, false)
+    }
+
+    pub(crate) fn flag_or(&mut self, key: &str, default: bool) -> bool {
         let read = self.optional(key, |value| value.as_bool().ok_or_else(|| "must be true or false".to_owned()));
-        read.unwrap_or(false)
+        read.unwrap_or(default)
+    }
+
+    pub(crate) fn is_object(&self, key: &str) -> bool {
+        self.map.get(key).is_some_and(Value::is_object)
+    }
+
+    /// An object inside this one, read by `read` with all of its problems.
+    pub(crate) fn nested<T>(&mut self, key: &str, read: impl FnOnce(&mut Fields) -> T) -> Option<T> {
+        let map = self.optional(key, object)?;
+        let mut fields = Self { map, problems: Vec::new() };
+        let read = read(&mut fields);
+        match fields.finish() {
+            Ok(()) => return Some(read),
+            Err(ApiError::Invalid(problems)) => self.problems.extend(problems.into_iter().map(|mut problem| {
+                problem.loc.insert(1, key.to_owned());
+                problem
+            })),
+            Err(_) => {}
+        }
+        None
+    }
+
+    pub(crate) fn required_texts(
+        &mut self,
+        key: &str,
+        count: RangeInclusive<usize>,
+        length: RangeInclusive<usize>,
+    ) -> Vec<String> {
+        let mut texts = Vec::new();
+        for (n, item) in self.list(key, count).into_iter().enumerate() {
+            match text(item, length.clone()) {
+                Ok(text) => texts.push(text),
+                Err(message) => self.problem(&format!("{key}.{n}"), message, "value_error"),
+            }
+        }
+        texts
+    }
+
+    /// An amount that may be absent or null, which mean the same.
+    pub(crate) fn take_amount(&mut self, key: &str) -> Option<f64> {
+        self.optional(key, amount)
     }
 
     pub fn whole(&mut self, key: &str, range: RangeInclusive<i64>) -> Option<Option<i64>> {
@@ -142,10 +187,7 @@ impl Fields {
     }
 
     pub fn amount(&mut self, key: &str) -> Option<f64> {
-        self.never_null(key, |value| {
-            let number = value.as_f64().filter(|n| (0.0..=1e12).contains(n));
-            number.ok_or_else(|| "must be a number from 0 to 1e12".to_owned())
-        })
+        self.never_null(key, amount)
     }
 
     /// A required list of so many values.
@@ -295,6 +337,11 @@ fn text(value: Value, length: RangeInclusive<usize>) -> Result<String, String> {
         return Err("must not be blank".into());
     }
     Ok(text)
+}
+
+fn amount(value: Value) -> Result<f64, String> {
+    let number = value.as_f64().filter(|n| (0.0..=1e12).contains(n));
+    number.ok_or_else(|| "must be a number from 0 to 1e12".to_owned())
 }
 
 fn object(value: Value) -> Result<JsonObject, String> {

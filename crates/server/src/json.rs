@@ -13,6 +13,8 @@ use crate::errors::{ApiError, FieldError};
 
 /// Bodies larger than this are refused, bytes.
 const MAX_BODY: usize = 256 * 1024;
+/// Bodies that may carry a result: 1 MiB of it and what stands around it.
+const MAX_LARGE_BODY: usize = 1024 * 1024 + 16 * 1024;
 const MAX_DEPTH: usize = 32;
 /// A body that trickles in more slowly is not waited for.
 const MAX_TIME: Duration = Duration::from_secs(30);
@@ -23,37 +25,58 @@ pub(crate) const MAX_PROBLEMS: usize = 50;
 /// `None` when the body is empty.
 pub struct JsonBody(pub Option<Value>);
 
+/// The same for a body that may carry a result.
+pub(crate) struct LargeBody(pub(crate) Option<Value>);
+
 impl FromRequest for JsonBody {
     type Error = ApiError;
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let content_type =
-            request.headers().get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default().to_ascii_lowercase());
-        let mut payload = payload.take();
-        Box::pin(async move {
-            let mut bytes = web::BytesMut::new();
-            let until = tokio::time::Instant::now() + MAX_TIME;
-            while let Some(chunk) =
-                tokio::time::timeout_at(until, payload.next()).await.map_err(|_| ApiError::SlowBody)?
-            {
-                let chunk = chunk.map_err(|error| {
-                    ApiError::Invalid(vec![FieldError::body(format!("could not be read: {error}"), "body_error")])
-                })?;
-                if bytes.len() + chunk.len() > MAX_BODY {
-                    return Err(ApiError::TooLarge { limit: MAX_BODY });
-                }
-                bytes.extend_from_slice(&chunk);
+        let body = read(request, payload, MAX_BODY);
+        Box::pin(async move { body.await.map(Self) })
+    }
+}
+
+impl FromRequest for LargeBody {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let body = read(request, payload, MAX_LARGE_BODY);
+        Box::pin(async move { body.await.map(Self) })
+    }
+}
+
+/// Reads at most `limit` bytes.
+fn read(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    limit: usize,
+) -> impl Future<Output = Result<Option<Value>, ApiError>> + use<> {
+    let content_type =
+        request.headers().get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default().to_ascii_lowercase());
+    let mut payload = payload.take();
+    async move {
+        let mut bytes = web::BytesMut::new();
+        let until = tokio::time::Instant::now() + MAX_TIME;
+        while let Some(chunk) = tokio::time::timeout_at(until, payload.next()).await.map_err(|_| ApiError::SlowBody)? {
+            let chunk = chunk.map_err(|error| {
+                ApiError::Invalid(vec![FieldError::body(format!("could not be read: {error}"), "body_error")])
+            })?;
+            if bytes.len() + chunk.len() > limit {
+                return Err(ApiError::TooLarge { limit });
             }
-            if bytes.is_empty() {
-                return Ok(Self(None));
-            }
-            let media_type = content_type.as_deref().unwrap_or_default().split(';').next().unwrap_or_default().trim();
-            if media_type != "application/json" && !media_type.ends_with("+json") {
-                return Err(ApiError::UnsupportedMediaType);
-            }
-            parse(&bytes).map(|value| Self(Some(value)))
-        })
+            bytes.extend_from_slice(&chunk);
+        }
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        let media_type = content_type.as_deref().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        if media_type != "application/json" && !media_type.ends_with("+json") {
+            return Err(ApiError::UnsupportedMediaType);
+        }
+        parse(&bytes).map(Some)
     }
 }
 

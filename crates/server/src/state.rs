@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use task_protocols::background::Background;
 use task_protocols::{HealthProbe, HintBus, OutboxStore, PoolMeter, TaskStore};
 use task_service::{
-    AnalyticsService, ConversationService, FactService, KeyService, Reaper, ServiceError, TaskService, TemplateService,
-    TrackService, WorkerService,
+    AnalyticsService, ClaimDispatcher, ConversationService, FactService, KeyService, Reaper, ServiceError, TaskService,
+    TemplateService, TrackService, WorkerService,
 };
 use tokio::sync::Semaphore;
 
@@ -49,6 +49,7 @@ pub struct ApiState {
     pub templates: Arc<TemplateService>,
     pub analytics: Arc<AnalyticsService>,
     pub workers: WorkerService,
+    pub claims: ClaimDispatcher,
     pub reaper: Arc<Reaper>,
     pub conversations: Arc<ConversationService>,
     pub facts: Arc<FactService>,
@@ -80,6 +81,16 @@ impl ApiState {
         T: Send + 'static,
     {
         self.to_the_end(use_case(Arc::clone(&self.tasks))).await
+    }
+
+    /// The same for a use case of workers.
+    pub(crate) async fn working<T, F, Fut>(&self, use_case: F) -> Result<T, ApiError>
+    where
+        F: FnOnce(WorkerService) -> Fut,
+        Fut: Future<Output = Result<T, ServiceError>> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.to_the_end(use_case(self.workers.clone())).await
     }
 
     /// Runs a use case that changes something to its end, also when the client goes away: a

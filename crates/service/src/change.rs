@@ -161,7 +161,9 @@ impl Saver {
         self.hints.send(Hint::TaskChanged { tenant_id: task.tenant_id.clone(), task_id: task.task_id.clone() });
         // The end of a task under a concurrency key may have let another one through.
         if task.status == TaskStatus::Queued || (task.concurrency_key.is_some() && task.current.is_none()) {
-            self.hints.send(Hint::WorkQueued { handler: task.handler, task_type: task.claimed_as().to_owned() });
+            let tenant_id = Some(task.tenant_id.clone());
+            let task_type = task.claimed_as().to_owned();
+            self.hints.send(Hint::WorkQueued { handler: task.handler, tenant_id, task_type });
         }
     }
 }

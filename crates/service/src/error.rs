@@ -1,7 +1,7 @@
 //! What a use case answers when it does not do what was asked.
 
 use task_domain::decide::Rejection;
-use task_domain::{LimitExceeded, SubscriptionLevel};
+use task_domain::{LimitExceeded, SubscriptionLevel, TaskStatus};
 use task_protocols::StoreError;
 
 /// One problem of the input.
@@ -52,6 +52,9 @@ pub enum ServiceError {
     /// The task id is taken in this tenant.
     #[error("Task id is already in use")]
     DuplicateTask { task_id: String },
+    /// A claim of a task that cannot be had in its state.
+    #[error("Cannot claim a task that is {status}: {why}")]
+    NotClaimable { status: TaskStatus, why: &'static str },
     /// The task's state does not allow it, or the lease is lost.
     #[error(transparent)]
     Rejected(Rejection),

@@ -6,6 +6,7 @@ mod analytics;
 mod cache;
 mod caller;
 mod change;
+mod claim_dispatcher;
 mod conversations;
 mod dependencies;
 mod error;
@@ -31,11 +32,13 @@ mod tasks_input;
 mod tasks_owner;
 mod templates;
 mod track;
+mod worker_calls;
 mod workers;
 
 pub use analytics::{Analytics, AnalyticsService, DayOfExecutions, summarise};
 pub use caller::{Access, Caller, Scope};
 pub use change::Saver;
+pub use claim_dispatcher::{ClaimDispatcher, WaitingWorker};
 pub use conversations::{ConversationPatch, ConversationService};
 pub use dependencies::{Dependencies, EndedTasks, Endings, endings};
 pub use error::{Problem, ServiceError};
@@ -60,4 +63,5 @@ pub use templates::TemplateService;
 pub use track::{
     Opened, TrackEvent, TrackFrame, TrackOptions, TrackService, TrackServiceParts, TrackStart, TrackStream,
 };
+pub use worker_calls::{ClaimOrder, authorised_claim};
 pub use workers::{CompletedExecution, WorkerService};

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use chrono::Duration;
 use task_domain::decide::{self, Failure, Rejection, Report};
 use task_domain::{Actor, Execution, ExecutionStatus, JsonObject, LeaseLost, LeaseToken, Task, TaskId, TenantId};
-use task_protocols::{ClaimRequest, ExecutionStore, Heartbeat, Hint, Loaded, ProgressAppended, ProgressStore};
+use task_protocols::{
+    ClaimRequest, ClaimTaskRequest, ClaimedTask, ExecutionStore, Heartbeat, Hint, Loaded, ProgressAppended,
+    ProgressStore, Seat,
+};
 
 use crate::ServiceError;
 use crate::change::{Saver, moment};
@@ -35,11 +38,47 @@ impl WorkerService {
 
     /// Leases queued work; each task carries its lease in `current`.
     pub async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Task>, ServiceError> {
-        let tasks = self.executions.claim(request).await?;
+        Ok(self.announced(self.executions.claim(request).await?))
+    }
+
+    /// The same for several workers at once.
+    pub(crate) async fn claim_seats(&self, request: &ClaimRequest, seats: &[Seat]) -> Result<Vec<Task>, ServiceError> {
+        Ok(self.announced(self.executions.claim_seats(request, seats).await?))
+    }
+
+    /// Leases a task that is named, or says why not.
+    pub async fn claim_task(&self, request: &ClaimTaskRequest) -> Result<ClaimedTask, ServiceError> {
+        let claimed = self.executions.claim_task(request).await?;
+        if let ClaimedTask::Claimed(task) = &claimed {
+            self.saver.announce(task);
+        }
+        Ok(claimed)
+    }
+
+    fn announced(&self, tasks: Vec<Task>) -> Vec<Task> {
         for task in &tasks {
             self.saver.announce(task);
         }
-        Ok(tasks)
+        tasks
+    }
+
+    /// Which of these types have outside work.
+    pub(crate) async fn claimable(
+        &self,
+        types: &[(TenantId, String)],
+    ) -> Result<Vec<(TenantId, String)>, ServiceError> {
+        Ok(self.executions.claimable_types(types).await?)
+    }
+
+    pub(crate) async fn load(&self, tenant_id: &TenantId, task_id: &TaskId) -> Result<Task, ServiceError> {
+        Ok(self.saver.load(tenant_id, task_id).await?.task)
+    }
+
+    /// Releases a task whose claimer never learned of it.
+    pub(crate) async fn give_back(&self, task: &Task) -> Result<(), ServiceError> {
+        let Some(lease) = task.current.as_ref().and_then(|execution| execution.lease) else { return Ok(()) };
+        let reason = Some("its claimer had gone away".to_owned());
+        self.release(&task.tenant_id, &task.task_id, lease.token, reason, Duration::zero()).await.map(drop)
     }
 
     /// Extends a lease.
@@ -158,6 +197,9 @@ impl WorkerService {
         let ended = self.executions.find_ended_by_token(tenant_id, task_id, token).await?;
         let reason = match self.saver.store().find(tenant_id, task_id).await? {
             Some(loaded) => decide::lost_reason(&loaded.task, token, ended.as_ref()),
+            // Deleted under its worker.
+            None if ended.as_ref().is_some_and(|e| e.status == ExecutionStatus::Cancelled) => LeaseLost::Cancelled,
+            None if ended.is_some() => LeaseLost::Finished,
             None => return Ok(ServiceError::TaskNotFound { task_id: task_id.to_string() }),
         };
         Ok(ServiceError::Rejected(Rejection::LeaseLost(reason)))

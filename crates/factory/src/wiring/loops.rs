@@ -7,12 +7,12 @@ use task_protocols::background::Background;
 use task_protocols::{HintBus, OutboxStore};
 use task_server::EventFeed;
 use task_service::{
-    Dependencies, EndedTasks, ExecutorPool, Notifier, Reaper, Reminders, Retention, Scheduler, ServiceError,
-    TrackService,
+    ClaimDispatcher, Dependencies, EndedTasks, ExecutorPool, Notifier, Reaper, Reminders, Retention, Scheduler,
+    ServiceError, TrackService,
 };
 use tokio_util::sync::CancellationToken;
 
-/// Rows of each kind that one tick handles: bounds what a clock jump re-issues (200 a second).
+/// Due tasks that one look of the scheduler takes.
 const BATCH: i64 = 200;
 const TICK: Duration = Duration::from_secs(1);
 
@@ -39,7 +39,7 @@ pub(crate) fn start_reaper(background: &Background, reaper: Arc<Reaper>) {
         let reaper = Arc::clone(&reaper);
         async move {
             while pause(&stop, TICK).await {
-                log("reaper", reaper.tick(BATCH).await.map(drop));
+                log("reaper", reaper.tick().await.map(drop));
             }
         }
     });
@@ -79,6 +79,14 @@ pub(crate) fn start_pool(background: &Background, name: &'static str, pool: Exec
     background.supervise(name, move |stop| {
         let pool = Arc::clone(&pool);
         async move { pool.run(stop).await }
+    });
+}
+
+/// Claims for the callers that wait.
+pub(crate) fn start_claims(background: &Background, claims: ClaimDispatcher) {
+    background.supervise("claims", move |stop| {
+        let claims = claims.clone();
+        async move { claims.run(stop).await }
     });
 }
 

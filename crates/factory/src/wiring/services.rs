@@ -7,9 +7,10 @@ use task_domain::{Origin, types};
 use task_protocols::background::Background;
 use task_server::{ApiState, EventFeed, Metrics, ServiceInfo};
 use task_service::{
-    AnalyticsService, ConversationService, Dependencies, ExecutorPool, FactService, InboundEvents, KeyService,
-    LevelSources, Levels, LimitsPolicy, Notifier, PoolConfig, PoolParts, Reaper, Reminders, Retention, Saver,
-    Scheduler, TaskService, TaskServiceParts, TemplateService, TrackService, TrackServiceParts, WorkerService, endings,
+    AnalyticsService, ClaimDispatcher, ConversationService, Dependencies, ExecutorPool, FactService, InboundEvents,
+    KeyService, LevelSources, Levels, LimitsPolicy, Notifier, PoolConfig, PoolParts, Reaper, Reminders, Retention,
+    Saver, Scheduler, TaskService, TaskServiceParts, TemplateService, TrackService, TrackServiceParts, WorkerService,
+    endings,
 };
 use tokio::sync::Semaphore;
 
@@ -73,6 +74,8 @@ pub(crate) async fn wire(
     loops::start_reminders(work, reminders);
     let reaper = Arc::new(Reaper::new(saver, Arc::clone(&stores.timed)));
     loops::start_reaper(work, Arc::clone(&reaper));
+    let claims = ClaimDispatcher::new(workers.clone(), Arc::clone(&hints), work.clone());
+    loops::start_claims(work, claims.clone());
     loops::start_notifier(last, notifier);
     loops::start_dependencies(work, dependencies, ended);
     for (name, config) in pools(settings, pool) {
@@ -109,6 +112,7 @@ pub(crate) async fn wire(
         tasks,
         tracks,
         workers,
+        claims,
         reaper,
         store: Arc::clone(&stores.tasks),
         outbox: Arc::clone(&stores.outbox),

@@ -22,3 +22,4 @@ mod system;
 mod tasks;
 mod templates;
 mod track;
+mod workers;

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Nullable, SmallInt, Text};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use task_domain::{Handler, Origin, Task, TenantId};
-use task_protocols::{ClaimRequest, ClaimTaskRequest, ClaimedTask, StoreError, StoreResult, TaskStore};
+use task_protocols::{ClaimRequest, ClaimTaskRequest, ClaimedTask, Seat, StoreError, StoreResult, TaskStore};
 
 use super::clock::clock_timestamp;
 use super::schema::{task_states, user_tasks};
@@ -59,7 +59,7 @@ impl From<StoreError> for Failed {
 pub(super) async fn claim(engine: &PostgresEngine, request: &ClaimRequest) -> StoreResult<Vec<Task>> {
     let mut connection = engine.pools.claims().await?;
     let (Some(request_id), Some(tenant_id)) = (&request.request_id, &request.tenant_id) else {
-        return take(engine, &mut connection, request).await;
+        return take(engine, &mut connection, request, vec![&request.worker_id]).await;
     };
     let worker_id = request.worker_id.as_str();
     let claimed = connection.transaction(async |connection| -> Result<Vec<Task>, Failed> {
@@ -72,7 +72,7 @@ pub(super) async fn claim(engine: &PostgresEngine, request: &ClaimRequest) -> St
             .await?;
         let mut held = held(connection, tenant_id, worker_id, request_id).await?;
         if held.is_empty() {
-            return Ok(take(engine, connection, request).await?);
+            return Ok(take(engine, connection, request, vec![&request.worker_id]).await?);
         }
         held.truncate(usize::try_from(request.max_tasks).unwrap_or(usize::MAX));
         Ok(held)
@@ -81,6 +81,41 @@ pub(super) async fn claim(engine: &PostgresEngine, request: &ClaimRequest) -> St
         Failed::Store(error) => error,
         Failed::Statement(error) => errors::failed(error),
     })
+}
+
+pub(super) async fn claim_seats(
+    engine: &PostgresEngine,
+    request: &ClaimRequest,
+    seats: &[Seat],
+) -> StoreResult<Vec<Task>> {
+    let workers: Vec<&String> = seats
+        .iter()
+        .flat_map(|seat| std::iter::repeat_n(&seat.worker_id, usize::try_from(seat.max_tasks).unwrap_or_default()))
+        .collect();
+    let request = ClaimRequest {
+        max_tasks: i64::try_from(workers.len()).unwrap_or(i64::MAX),
+        request_id: None,
+        ..request.clone()
+    };
+    let mut connection = engine.pools.claims().await?;
+    take(engine, &mut connection, &request, workers).await
+}
+
+pub(super) async fn claimable_types(
+    engine: &PostgresEngine,
+    types: &[(TenantId, String)],
+) -> StoreResult<Vec<(TenantId, String)>> {
+    let (tenants, names): (Vec<&str>, Vec<&str>) =
+        types.iter().map(|(tenant_id, name)| (tenant_id.as_str(), name.as_str())).unzip();
+    let mut connection = engine.pools.claims().await?;
+    let found: Vec<(String, String)> = Sql(include_str!("sql/claimable_types.sql"))
+        .bind::<Array<Text>, _>(tenants)
+        .bind::<Array<Text>, _>(names)
+        .reading::<(Text, Text)>()
+        .load(&mut connection)
+        .await
+        .map_err(errors::failed)?;
+    Ok(found.into_iter().map(|(tenant_id, name)| (TenantId::from_stored(tenant_id), name)).collect())
 }
 
 /// The live claims that a worker made under this name.
@@ -103,11 +138,13 @@ async fn held(
     rows.into_iter().map(|(task, state)| task_of(task, state, None)).collect()
 }
 
-/// Looks until it has what is wanted or nothing more is there.
+/// Looks until it has what is wanted or nothing more is there. `workers` get the tasks in this order,
+/// the last of them all that follow.
 async fn take(
     engine: &PostgresEngine,
     connection: &mut AsyncPgConnection,
     request: &ClaimRequest,
+    mut workers: Vec<&String>,
 ) -> StoreResult<Vec<Task>> {
     let mut tasks: Vec<Task> = Vec::new();
     let mut spare = SPARE;
@@ -115,7 +152,7 @@ async fn take(
     for _ in 0..LOOKS {
         let wanted = request.max_tasks - i64::try_from(tasks.len()).unwrap_or(i64::MAX);
         let bounds = engine.watermark.bounds(request, sweep);
-        let (candidates, claimed) = match look(connection, request, &bounds, wanted, wanted + spare).await {
+        let (candidates, claimed) = match look(connection, request, &bounds, &workers, (wanted, wanted + spare)).await {
             Ok(found) => found,
             // What earlier looks have committed must reach the worker; it would wait for the lease
             // to run out. Under a request id nothing is committed yet.
@@ -124,6 +161,7 @@ async fn take(
         };
         engine.watermark.claimed(request, &bounds, &claimed);
         let got = i64::try_from(claimed.len()).unwrap_or(i64::MAX);
+        workers.drain(..claimed.len().min(workers.len() - 1));
         tasks.extend(claimed);
         if got >= wanted || (!bounds.bounded && candidates <= got) {
             break;
@@ -156,8 +194,8 @@ async fn look(
     connection: &mut AsyncPgConnection,
     request: &ClaimRequest,
     bounds: &Bounds,
-    wanted: i64,
-    candidates: i64,
+    workers: &[&String],
+    (wanted, candidates): (i64, i64),
 ) -> StoreResult<(i64, Vec<Task>)> {
     let rows: Vec<ClaimedRow> = Sql(statement(request))
         .bind::<Array<Text>, _>(&bounds.types)
@@ -165,7 +203,7 @@ async fn look(
         .bind::<Array<BigInt>, _>(&bounds.turns)
         .bind::<BigInt, _>(wanted)
         .bind::<BigInt, _>(candidates)
-        .bind::<Text, _>(&request.worker_id)
+        .bind::<Array<Text>, _>(workers)
         .bind::<BigInt, _>(request.lease_seconds)
         .bind::<Nullable<Text>, _>(request.tenant_id.as_ref().map(|id| id.as_str()))
         .bind::<Nullable<Text>, _>(request.request_id.as_deref())
@@ -191,7 +229,7 @@ pub(super) async fn claim_task(engine: &PostgresEngine, request: &ClaimTaskReque
         .bind::<Nullable<Text>, _>(request.origin.map(Origin::as_str))
         .bind::<BigInt, _>(1)
         .bind::<BigInt, _>(1)
-        .bind::<Text, _>(&request.worker_id)
+        .bind::<Array<Text>, _>(vec![&request.worker_id])
         .bind::<BigInt, _>(request.lease_seconds)
         .bind::<Text, _>(request.tenant_id.as_str())
         .bind::<Nullable<Text>, _>(request.request_id.as_deref())

@@ -8,7 +8,7 @@ use diesel_async::RunQueryDsl;
 use serde_json::Value;
 use task_domain::{Execution, ExecutionStatus, LeaseToken, Task, TaskId, TenantId};
 use task_protocols::{
-    ClaimRequest, ClaimTaskRequest, ClaimedTask, ExecutionQuery, ExecutionStore, Heartbeat, StoreResult,
+    ClaimRequest, ClaimTaskRequest, ClaimedTask, ExecutionQuery, ExecutionStore, Heartbeat, Seat, StoreResult,
 };
 use uuid::Uuid;
 
@@ -22,6 +22,14 @@ use crate::rows::ExecutionRow;
 impl ExecutionStore for PostgresEngine {
     async fn claim(&self, request: &ClaimRequest) -> StoreResult<Vec<Task>> {
         claim::claim(self, request).await
+    }
+
+    async fn claim_seats(&self, request: &ClaimRequest, seats: &[Seat]) -> StoreResult<Vec<Task>> {
+        claim::claim_seats(self, request, seats).await
+    }
+
+    async fn claimable_types(&self, types: &[(TenantId, String)]) -> StoreResult<Vec<(TenantId, String)>> {
+        claim::claimable_types(self, types).await
     }
 
     async fn claim_task(&self, request: &ClaimTaskRequest) -> StoreResult<ClaimedTask> {

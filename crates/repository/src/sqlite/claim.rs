@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use task_domain::decide::{self, Claimer, Moment};
-use task_domain::{Actor, Handler, Origin, Task};
-use task_protocols::{ClaimRequest, ClaimTaskRequest, ClaimedTask, SaveOutcome};
+use task_domain::{Actor, Handler, Origin, Task, TenantId};
+use task_protocols::{ClaimRequest, ClaimTaskRequest, ClaimedTask, SaveOutcome, Seat};
 
 use super::schema::task_states;
 use super::{damaged, save, tasks};
@@ -32,6 +32,56 @@ pub(super) fn claim(conn: &mut SqliteConnection, request: &ClaimRequest, now: Da
         held.truncate(usize::try_from(request.max_tasks).unwrap_or(usize::MAX));
         return Ok(held);
     }
+    let mut claimed = Vec::new();
+    for (tenant_id, id) in candidates(conn, request)? {
+        claimed.extend(lease(conn, &tenant_id, id, &by, now)?);
+    }
+    Ok(claimed)
+}
+
+/// The same for several workers, the first tasks to the first of them.
+pub(super) fn claim_seats(
+    conn: &mut SqliteConnection,
+    request: &ClaimRequest,
+    seats: &[Seat],
+    now: DateTime<Utc>,
+) -> QueryResult<Vec<Task>> {
+    let max_tasks = seats.iter().map(|seat| seat.max_tasks).sum();
+    let mut candidates = candidates(conn, &ClaimRequest { max_tasks, ..request.clone() })?.into_iter();
+    let mut claimed = Vec::new();
+    for seat in seats {
+        let by = By {
+            tenant_id: request.tenant_id.as_ref().map(|id| id.as_str()),
+            worker_id: &seat.worker_id,
+            lease_seconds: request.lease_seconds,
+            request_id: None,
+        };
+        for (tenant_id, id) in candidates.by_ref().take(usize::try_from(seat.max_tasks).unwrap_or_default()) {
+            claimed.extend(lease(conn, &tenant_id, id, &by, now)?);
+        }
+    }
+    Ok(claimed)
+}
+
+/// Which of these types have work for outside workers.
+pub(super) fn claimable_types(
+    conn: &mut SqliteConnection,
+    types: Vec<(TenantId, String)>,
+) -> QueryResult<Vec<(TenantId, String)>> {
+    let mut found = Vec::new();
+    for (tenant_id, name) in types {
+        let any = task_states::table
+            .filter(task_states::claimable.and(task_states::handler.eq(Word(Handler::Worker))))
+            .filter(task_states::tenant_id.eq(tenant_id.as_str()).and(task_states::task_type.eq(&name)));
+        if diesel::select(diesel::dsl::exists(any)).get_result(conn)? {
+            found.push((tenant_id, name));
+        }
+    }
+    Ok(found)
+}
+
+/// What a claim takes, in this order.
+fn candidates(conn: &mut SqliteConnection, request: &ClaimRequest) -> QueryResult<Vec<(String, i64)>> {
     let mut candidates = task_states::table
         .filter(task_states::claimable.and(task_states::handler.eq(Word(request.handler))))
         .order((task_states::priority, task_states::turn, task_states::id))
@@ -49,15 +99,10 @@ pub(super) fn claim(conn: &mut SqliteConnection, request: &ClaimRequest, now: Da
     if !every_type {
         candidates = candidates.filter(task_states::task_type.eq_any(&request.task_types));
     }
-    if let Some(tenant_id) = by.tenant_id {
-        candidates = candidates.filter(task_states::tenant_id.eq(tenant_id));
+    if let Some(tenant_id) = &request.tenant_id {
+        candidates = candidates.filter(task_states::tenant_id.eq(tenant_id.as_str()));
     }
-    let candidates: Vec<(String, i64)> = candidates.load(conn)?;
-    let mut claimed = Vec::with_capacity(candidates.len());
-    for (tenant_id, id) in candidates {
-        claimed.extend(lease(conn, &tenant_id, id, &by, now)?);
-    }
-    Ok(claimed)
+    candidates.load(conn)
 }
 
 pub(super) fn claim_task(

@@ -5,7 +5,7 @@ use chrono::{DateTime, Duration, Utc};
 use diesel::prelude::*;
 use task_domain::{Execution, ExecutionStatus, LeaseToken, Task, TaskId, TenantId, UserId};
 use task_protocols::{
-    ClaimRequest, ClaimTaskRequest, ClaimedTask, ExecutionQuery, ExecutionStore, Heartbeat, StoreResult,
+    ClaimRequest, ClaimTaskRequest, ClaimedTask, ExecutionQuery, ExecutionStore, Heartbeat, Seat, StoreResult,
 };
 use uuid::Uuid;
 
@@ -44,6 +44,16 @@ impl ExecutionStore for SqliteEngine {
     async fn claim(&self, request: &ClaimRequest) -> StoreResult<Vec<Task>> {
         let request = request.clone();
         self.write(move |conn, now| claim::claim(conn, &request, now)).await
+    }
+
+    async fn claim_seats(&self, request: &ClaimRequest, seats: &[Seat]) -> StoreResult<Vec<Task>> {
+        let (request, seats) = (request.clone(), seats.to_vec());
+        self.write(move |conn, now| claim::claim_seats(conn, &request, &seats, now)).await
+    }
+
+    async fn claimable_types(&self, types: &[(TenantId, String)]) -> StoreResult<Vec<(TenantId, String)>> {
+        let types = types.to_vec();
+        self.read(move |conn| claim::claimable_types(conn, types)).await
     }
 
     async fn claim_task(&self, request: &ClaimTaskRequest) -> StoreResult<ClaimedTask> {

@@ -9,6 +9,7 @@ mod analytics;
 mod api_keys;
 mod claim_origin;
 mod claim_repeat;
+mod claim_seats;
 mod claim_shape;
 mod claim_task;
 mod claims;
@@ -123,6 +124,10 @@ contract! {
         a_claim_of_an_origin_leaves_other_claims_their_order
         a_builtin_claim_of_an_origin_may_take_every_type
         of_parallel_claims_of_an_origin_each_task_has_one_winner;
+    claim_seats:
+        a_claim_of_several_workers_serves_them_in_their_order
+        parallel_claims_of_several_workers_give_nobody_too_much
+        the_types_that_have_work_are_told;
     claim_repeat:
         a_claim_repeated_under_its_request_id_gets_the_same_claims_while_they_live
         of_parallel_repeats_one_claims_and_all_get_the_same

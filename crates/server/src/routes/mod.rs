@@ -12,6 +12,7 @@ pub(crate) mod query;
 pub(crate) mod system;
 pub(crate) mod tasks;
 pub(crate) mod templates;
+pub(crate) mod workers;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -53,6 +54,16 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
         .service(facts::get_fact)
         .service(facts::patch_fact)
         .service(facts::delete_fact)
+        .service(workers::claim::claim_tasks)
+        .service(workers::claim::claim_task)
+        .service(workers::lease::heartbeat)
+        .service(workers::lease::progress)
+        .service(workers::lease::release)
+        .service(workers::report::complete)
+        .service(workers::report::fail)
+        .service(workers::batch::complete_batch)
+        .service(workers::batch::heartbeat_batch)
+        .service(workers::timeouts::process_timeouts)
         .service(events::stream_events)
         .service(keys::create_key)
         .service(keys::list_keys)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::Duration;
 use task_domain::{LimitExceeded, LimitType, SubscriptionLevel, Task, TaskStatus};
-use task_protocols::{MockTaskStore, MockTimedStore, SaveOutcome};
+use task_protocols::{Loaded, MockTaskStore, MockTimedStore, SaveOutcome};
 use task_service::{Reaper, Scheduler};
 
 use crate::support::{event_types, leased, levels, loaded, now, saver, silent_hints, stored};
@@ -75,5 +75,29 @@ async fn a_lapsed_lease_is_taken_back_and_a_renewed_one_is_not() {
         })
         .times(1)
         .returning(|_| Ok(SaveOutcome::Saved { id: 7 }));
-    assert_eq!(Reaper::new(saver(store, silent_hints()), Arc::new(timed)).tick(10).await.unwrap(), 1);
+    assert_eq!(Reaper::new(saver(store, silent_hints()), Arc::new(timed)).tick().await.unwrap(), 1);
+}
+
+/// A clock that jumps, or a crash of every worker, ends a thousand leases at once.
+#[tokio::test]
+async fn a_tick_takes_back_two_hundred_leases_at_most_a_hundred_at_a_time() {
+    let mut timed = MockTimedStore::new();
+    timed.expect_release_delayed().returning(|_| Ok(0));
+    timed.expect_past_deadline().returning(|_| Ok(Vec::new()));
+    let looks = std::sync::Arc::new(std::sync::atomic::AtomicI64::new(0));
+    let counted = std::sync::Arc::clone(&looks);
+    timed.expect_expired_leases().returning(move |limit| {
+        assert_eq!(limit, 100);
+        counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let late = Loaded { now: now() + chrono::Duration::hours(1), ..loaded(leased()) };
+        Ok(vec![late; 100])
+    });
+    let mut store = MockTaskStore::new();
+    store.expect_save().times(200).returning(|change| {
+        assert!(matches!(change.lease, task_domain::decide::LeaseGuard::Expired(_)), "re-checked by the save");
+        Ok(SaveOutcome::Saved { id: 7 })
+    });
+    let reaper = Reaper::new(saver(store, silent_hints()), Arc::new(timed));
+    assert_eq!(reaper.tick().await.unwrap(), 200);
+    assert_eq!(looks.load(std::sync::atomic::Ordering::SeqCst), 2);
 }

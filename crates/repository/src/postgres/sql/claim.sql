@@ -1,5 +1,5 @@
--- Follows what makes `candidates` and `picked`. Leases the picked rows to worker $6 for $7 seconds;
--- $9 is what the worker calls this claim, if anything.
+-- Follows what makes `candidates` and `picked`. Leases the picked rows for $7 seconds, in their order
+-- to the workers $6, the last of which gets the rest; $9 is what the worker calls this claim, if anything.
 moment AS MATERIALIZED (
     SELECT clock_timestamp() AS at
 ),
@@ -11,19 +11,19 @@ claimed AS (
         lease_expires_at = m.at + make_interval(secs => $7),
         lease_seconds = $7,
         claim_request = $9,
-        worker_id = $6,
+        worker_id = ($6)[least(p.seat, cardinality($6))::integer],
         attempt = s.attempt + 1,
         started_at = m.at,
         event_seq = s.event_seq + 1,
         updated_at = m.at
-    FROM picked AS p
+    FROM (SELECT tenant_id, id, row_number() OVER () AS seat FROM picked) AS p
     CROSS JOIN moment AS m
     WHERE s.tenant_id = p.tenant_id AND s.id = p.id
     RETURNING s.*
 ),
 history AS (
     INSERT INTO task.task_history (tenant_id, task_id, action, actor, from_status, to_status, execution_id, occurred_at, progress_seq)
-    SELECT tenant_id, id, 'claim', 'worker:' || $6, 'queued', status, execution_id, updated_at, progress_seq FROM claimed
+    SELECT tenant_id, id, 'claim', 'worker:' || worker_id, 'queued', status, execution_id, updated_at, progress_seq FROM claimed
 ),
 -- The payload is what task_domain's Event writes.
 events AS (

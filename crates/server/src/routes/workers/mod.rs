@@ -1,0 +1,9 @@
+//! What outside workers call: claim, keep, report, give back.
+
+pub(crate) mod batch;
+pub(crate) mod claim;
+mod dto;
+mod input;
+pub(crate) mod lease;
+pub(crate) mod report;
+pub(crate) mod timeouts;
