@@ -11,14 +11,15 @@ claimed AS (
         lease_expires_at = m.at + make_interval(secs => $7),
         lease_seconds = $7,
         claim_request = $9,
-        worker_id = ($6)[least(p.seat, cardinality($6))::integer],
+        worker_id = ($6)[least(array_position(ARRAY(SELECT id FROM picked), s.id), cardinality($6))],
         attempt = s.attempt + 1,
         started_at = m.at,
         event_seq = s.event_seq + 1,
         updated_at = m.at
-    FROM (SELECT tenant_id, id, row_number() OVER () AS seat FROM picked) AS p
-    CROSS JOIN moment AS m
-    WHERE s.tenant_id = p.tenant_id AND s.id = p.id
+    FROM moment AS m
+    -- Not a join: whatever the planner believes of the number picked, this is an index scan. Ids are
+    -- unique over all tenants.
+    WHERE s.tenant_id = ANY (ARRAY(SELECT tenant_id FROM picked)) AND s.id = ANY (ARRAY(SELECT id FROM picked))
     RETURNING s.*
 ),
 history AS (
