@@ -41,7 +41,8 @@ pub(crate) fn examples() -> Vec<Example> {
         "retry": {"max_attempts": 2}
     });
     let reason = || json!({"reason": "because"});
-    vec![
+    let mut all = of_workers();
+    all.extend([
         user("POST /api/v1/tasks", task(), &[]),
         key(
             "POST /api/v1/tasks",
@@ -70,5 +71,45 @@ pub(crate) fn examples() -> Vec<Example> {
         ),
         user("POST /api/v1/facts", json!({"text": "Text", "tags": ["a"], "meta_data": {"a": 1}}), &[]),
         user("PATCH /api/v1/facts/{fact_id}", json!({"text": "Text", "tags": ["a"], "meta_data": {"a": 1}}), &[]),
+    ]);
+    all
+}
+
+/// Those of the worker API.
+fn of_workers() -> Vec<Example> {
+    let claim = json!({
+        "task_types": ["render"], "worker_id": "w1", "max_tasks": 2, "lease_seconds": 60, "wait_seconds": 0, "request_id": "r1"
+    });
+    vec![
+        key("POST /api/v1/tasks/claim", claim.clone(), &[]),
+        key(
+            "POST /api/v1/tasks/{task_id}/claim",
+            json!({"worker_id": "w1", "lease_seconds": 60, "request_id": "r1", "max_tasks": 1, "wait_seconds": 0}),
+            &[],
+        ),
+        key("POST /api/v1/tasks/{task_id}/heartbeat", json!({"lease_token": "t", "lease_seconds": 60}), &[]),
+        key("POST /api/v1/tasks/{task_id}/progress", json!({"lease_token": "t", "progress": {"percent": 5}}), &[]),
+        key(
+            "POST /api/v1/tasks/{task_id}/complete",
+            json!({
+                "lease_token": "t", "result": {"a": 1}, "credits_consumed": 1.5, "tokens_used": 5, "api_calls_made": 6,
+                "claim_next": claim
+            }),
+            &["result"],
+        ),
+        key(
+            "POST /api/v1/tasks/{task_id}/fail",
+            json!({"lease_token": "t", "error": {"message": "Text", "code": "x", "details": 1}, "retryable": true}),
+            // A text is as good.
+            &["error"],
+        ),
+        key("POST /api/v1/tasks/{task_id}/fail", json!({"lease_token": "t", "error": "Text"}), &["error"]),
+        key(
+            "POST /api/v1/tasks/{task_id}/release",
+            json!({"lease_token": "t", "reason": "Text", "delay_seconds": 5}),
+            &[],
+        ),
+        key("POST /api/v1/tasks/complete/batch", json!({"items": [{"task_id": "x", "lease_token": "t"}]}), &[]),
+        key("POST /api/v1/tasks/heartbeat/batch", json!({"items": [{"task_id": "x", "lease_token": "t"}]}), &[]),
     ]
 }
