@@ -22,7 +22,10 @@ pub struct PostgresConfig {
     pub main_connections: usize,
     /// Connections for claims, so that a crowd of workers never starves the API.
     pub claim_connections: usize,
-    /// Longest wait for a free connection; then `Unavailable`.
+    /// Statements of one kind that are on their way at the same time; requests of that kind that
+    /// come meanwhile go together in the next one. At least 1.
+    pub flights: usize,
+    /// Longest wait for a free connection, or for a place in the next statement; then `Unavailable`.
     pub acquire_timeout: Duration,
     pub statement_timeout: Duration,
     pub lock_timeout: Duration,
@@ -39,6 +42,7 @@ impl PostgresConfig {
             application_name: "task-service".into(),
             main_connections: 16,
             claim_connections: 4,
+            flights: 2,
             acquire_timeout: Duration::from_secs(1),
             statement_timeout: Duration::from_secs(5),
             lock_timeout: Duration::from_secs(2),

@@ -9,6 +9,7 @@
 
 mod analytics;
 mod api_keys;
+mod batcher;
 mod claim;
 mod clock;
 mod concurrency;
@@ -39,20 +40,26 @@ mod track;
 mod usage;
 mod watermark;
 
+use std::sync::Arc;
+
 use task_protocols::{PoolMeter, PoolUse};
 use tokio::runtime::Handle;
 
 pub use config::{ConnectError, PostgresConfig};
 pub use migrate::MigrateError;
 
+use batcher::Batcher;
 use clock::DatabaseClock;
 use concurrency::SweepPlace;
 use pool::Pools;
+use save::{Kind, Saves};
 use watermark::Watermark;
 
 /// The stores on PostgreSQL. Share it behind an `Arc`, one per process.
 pub struct PostgresEngine {
-    pools: Pools,
+    pools: Arc<Pools>,
+    creates: Batcher<Saves>,
+    updates: Batcher<Saves>,
     clock: DatabaseClock,
     watermark: Watermark,
     max_progress_entries: i64,
@@ -64,9 +71,15 @@ impl PostgresEngine {
     /// be a multi-thread runtime that lives as long as the process: it drives the connections,
     /// whichever runtime uses them.
     pub fn connect(config: PostgresConfig, runtime: Handle) -> Result<Self, ConnectError> {
+        let (flights, patience) = (config.flights, config.acquire_timeout);
+        let max_progress_entries = config.max_progress_entries.max(1);
+        let pools = Arc::new(Pools::new(config, runtime.clone())?);
+        let saves = |kind| Batcher::new(Saves { kind, pools: Arc::clone(&pools) }, runtime.clone(), flights, patience);
         Ok(Self {
-            max_progress_entries: config.max_progress_entries.max(1),
-            pools: Pools::new(config, runtime)?,
+            creates: saves(Kind::Create),
+            updates: saves(Kind::Update),
+            pools,
+            max_progress_entries,
             clock: DatabaseClock::default(),
             watermark: Watermark::default(),
             parked: SweepPlace::default(),

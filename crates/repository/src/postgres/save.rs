@@ -1,18 +1,23 @@
-//! Saving a change: one statement, whole or not at all.
+//! Saving changes: many in one statement, each whole or not at all.
+
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Jsonb, Text};
+use diesel::sql_types::{Array, BigInt, Jsonb, Text};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use serde::Serialize;
 use task_domain::decide::{Change, Idempotency, LeaseGuard};
-use task_domain::{ExecutionStatus, LevelLimits, TaskId, UserId};
-use task_protocols::{SaveOutcome, StoreResult};
+use task_domain::{ExecutionStatus, TaskId};
+use task_protocols::{SaveOutcome, StoreError, StoreResult};
 
+use super::batcher::{Batch, Key};
 use super::clock::clock_timestamp;
+use super::errors;
 use super::pool::Pools;
-use super::schema::{idempotency_keys, task_states, user_tasks};
+use super::schema::idempotency_keys;
 use super::statement::{Sql, Statement};
-use super::{errors, usage};
+use super::usage::{self, Limited, Verdict};
 use crate::columns::{Id, Json};
 use crate::rows::{ExecutionRow, HistoryRow, OutboxRow, StateRow, TaskRow};
 
@@ -48,7 +53,7 @@ impl Document {
             expired,
             completed: finished.filter(|e| e.status == ExecutionStatus::Completed).map(|e| e.id),
             state: StateRow::from(task),
-            task: (is_new(change) || change.definition_changed).then(|| TaskRow::from(task)),
+            task: (Kind::of(change) == Kind::Create || change.definition_changed).then(|| TaskRow::from(task)),
             finished: finished.map(|execution| ExecutionRow::new(task.id, execution)),
             history: HistoryRow::new(task.id, change, 0),
             events: change.events.iter().map(OutboxRow::from).collect(),
@@ -56,45 +61,120 @@ impl Document {
     }
 }
 
-fn is_new(change: &Change) -> bool {
-    change.expected_seq == 0
+/// Which statement saves a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Create,
+    Update,
 }
 
-pub(super) async fn save(pools: &Pools, change: &Change) -> StoreResult<SaveOutcome> {
-    let documents = Json(vec![Document::of(change)]);
-    // Work without an owner is under nobody's limits.
-    let limits = change.limits.filter(|limits| limits.concern(change.demand)).zip(change.task.user_id.as_ref());
-    let mut connection = pools.main().await?;
-    let outcome = match (&change.idempotency, limits) {
-        (None, None) => write(&mut connection, change, &documents).await,
-        (None, Some((limits, user_id))) => {
-            connection
-                .transaction(async |connection| write_within(connection, change, &documents, limits, user_id).await)
-                .await
+impl Kind {
+    pub(super) fn of(change: &Change) -> Self {
+        if change.expected_seq == 0 { Self::Create } else { Self::Update }
+    }
+
+    /// Why a change whose guard does not hold is not saved.
+    fn refusal(self) -> SaveOutcome {
+        match self {
+            Self::Create => SaveOutcome::Duplicate,
+            Self::Update => SaveOutcome::Stale,
         }
-        (Some(idempotency), limits) => {
-            let created = connection.transaction(async |connection| {
-                if let Some(repeated) = repeated(connection, change, idempotency).await? {
-                    return Ok(repeated);
-                }
-                let outcome = match limits {
-                    None => write(connection, change, &documents).await?,
-                    Some((limits, user_id)) => write_within(connection, change, &documents, limits, user_id).await?,
-                };
-                // What was not created leaves no key behind.
-                if matches!(outcome, SaveOutcome::Saved { .. }) {
-                    Ok(outcome)
-                } else {
-                    Err(NotCreated::Outcome(outcome))
-                }
+    }
+}
+
+/// A change on its way to the database.
+pub(super) struct Item {
+    key: Key,
+    document: Document,
+    limited: Option<Limited>,
+}
+
+impl Item {
+    pub(super) fn of(change: &Change) -> Self {
+        Self {
+            key: (change.task.tenant_id.clone(), change.task.task_id.clone()),
+            document: Document::of(change),
+            limited: Limited::of(change),
+        }
+    }
+}
+
+/// Saves of one kind, coalesced.
+pub(super) struct Saves {
+    pub(super) kind: Kind,
+    pub(super) pools: Arc<Pools>,
+}
+
+impl Batch for Saves {
+    type Item = Item;
+    type Outcome = SaveOutcome;
+
+    fn key(item: &Item) -> Key {
+        item.key.clone()
+    }
+
+    async fn run(&self, items: Vec<Item>) -> Vec<StoreResult<SaveOutcome>> {
+        let items: Vec<&Item> = items.iter().collect();
+        let together = match self.try_together(&items).await {
+            Ok(Ok(outcomes)) => outcomes,
+            Ok(Err(error)) if items.len() == 1 => return vec![Err(errors::failed(error))],
+            // One of them is at fault, or two batches met in a deadlock. Nothing of it was saved, so
+            // each has its own try.
+            Ok(Err(error)) if errors::is_rolled_back(&error) => items.iter().map(|_| None).collect(),
+            Ok(Err(error)) => return errors::shared(errors::failed(error), items.len()),
+            Err(unavailable) => return errors::shared(unavailable, items.len()),
+        };
+        let mut outcomes = Vec::with_capacity(items.len());
+        for (item, outcome) in items.into_iter().zip(together) {
+            outcomes.push(match outcome {
+                Some(outcome) => Ok(outcome),
+                None => self.alone(item).await,
             });
-            match created.await {
-                Ok(outcome) | Err(NotCreated::Outcome(outcome)) => Ok(outcome),
-                Err(NotCreated::Failed(error)) => Err(error),
-            }
         }
-    };
-    outcome.map_err(errors::failed)
+        outcomes
+    }
+}
+
+impl Saves {
+    async fn alone(&self, item: &Item) -> StoreResult<SaveOutcome> {
+        let outcomes = self.try_together(&[item]).await?.map_err(errors::failed)?;
+        outcomes.into_iter().flatten().next().ok_or_else(|| StoreError::internal("a single save has an outcome"))
+    }
+
+    /// The outcome of each; `None` for one that is to be saved alone, because it was measured
+    /// against others that were not saved then. The outer error: there is no connection.
+    async fn try_together(&self, items: &[&Item]) -> StoreResult<QueryResult<Vec<Option<SaveOutcome>>>> {
+        let mut connection = self.pools.main().await?;
+        Ok(if items.iter().any(|item| item.limited.is_some()) {
+            connection.transaction(async |connection| save_within_limits(connection, self.kind, items).await).await
+        } else {
+            write(&mut connection, self.kind, items).await.map(|saved| {
+                let outcome = |n| Some(saved.get(&n).map_or(self.kind.refusal(), |id| SaveOutcome::Saved { id: *id }));
+                (0..items.len()).map(outcome).collect()
+            })
+        })
+    }
+}
+
+/// Saves a create that is known by an idempotency key, in a transaction of its own: what is not
+/// created must leave no key behind.
+pub(super) async fn save_once(pools: &Pools, change: &Change, idempotency: &Idempotency) -> StoreResult<SaveOutcome> {
+    let item = Item::of(change);
+    let mut connection = pools.main().await?;
+    let created = connection.transaction(async |connection| {
+        if let Some(repeated) = repeated(connection, change, idempotency).await? {
+            return Ok(repeated);
+        }
+        let outcome = save_within_limits(connection, Kind::of(change), &[&item]).await?;
+        match outcome.into_iter().flatten().next() {
+            Some(saved @ SaveOutcome::Saved { .. }) => Ok(saved),
+            refused => Err(NotCreated::Outcome(refused.unwrap_or(SaveOutcome::Stale))),
+        }
+    });
+    match created.await {
+        Ok(outcome) | Err(NotCreated::Outcome(outcome)) => Ok(outcome),
+        Err(NotCreated::Failed(error)) => Err(errors::failed(error)),
+    }
 }
 
 /// Why a transaction that began with an idempotency key is rolled back.
@@ -140,56 +220,91 @@ async fn repeated(
     Ok(Some(SaveOutcome::Repeated { task_id: TaskId::from_stored(task_id), fingerprint }))
 }
 
-async fn write(
+/// The bigint ids of those that were saved, by their place in `items`.
+async fn write(connection: &mut AsyncPgConnection, kind: Kind, items: &[&Item]) -> QueryResult<HashMap<usize, i64>> {
+    let statement = match kind {
+        Kind::Create => include_str!("sql/create.sql"),
+        Kind::Update => include_str!("sql/save.sql"),
+    };
+    let documents: Vec<&Document> = items.iter().map(|item| &item.document).collect();
+    let saved: Vec<(i64, i64)> =
+        Sql(statement).bind::<Jsonb, _>(Json(documents)).reading::<(BigInt, BigInt)>().load(connection).await?;
+    Ok(saved.into_iter().map(|(n, id)| (place(n), id)).collect())
+}
+
+/// SQL numbers from 1.
+fn place(n: i64) -> usize {
+    usize::try_from(n - 1).unwrap_or(usize::MAX)
+}
+
+/// Saves those that their owners' limits allow; in a transaction, which holds the owners' locks.
+async fn save_within_limits(
     connection: &mut AsyncPgConnection,
-    change: &Change,
-    documents: &Json<Vec<Document>>,
-) -> QueryResult<SaveOutcome> {
-    let statement = if is_new(change) { include_str!("sql/create.sql") } else { include_str!("sql/save.sql") };
-    let saved: Vec<(String, i64)> =
-        Sql(statement).bind::<Jsonb, _>(documents).reading::<(Text, BigInt)>().load(connection).await?;
-    Ok(match saved.as_slice().first() {
-        Some((_, id)) => SaveOutcome::Saved { id: *id },
-        None if is_new(change) => SaveOutcome::Duplicate,
-        None => SaveOutcome::Stale,
+    kind: Kind,
+    items: &[&Item],
+) -> QueryResult<Vec<Option<SaveOutcome>>> {
+    let limited: Vec<&Limited> = items.iter().filter_map(|item| item.limited.as_ref()).collect();
+    let mut verdicts =
+        if limited.is_empty() { Vec::new() } else { usage::check(connection, &limited).await? }.into_iter();
+    let verdicts: Vec<Verdict> = items
+        .iter()
+        .map(|item| item.limited.as_ref().and_then(|_| verdicts.next()).unwrap_or(Verdict::Allowed))
+        .collect();
+    let (allowed, refused): (Vec<usize>, Vec<usize>) =
+        (0..items.len()).partition(|&at| verdicts[at] == Verdict::Allowed);
+    let of = |places: &[usize]| places.iter().map(|&at| items[at]).collect::<Vec<_>>();
+    let mut outcomes: Vec<Option<SaveOutcome>> = items.iter().map(|_| Some(kind.refusal())).collect();
+    if !allowed.is_empty() {
+        for (n, id) in write(connection, kind, &of(&allowed)).await? {
+            outcomes[allowed[n]] = Some(SaveOutcome::Saved { id });
+        }
+    }
+    if refused.is_empty() {
+        return Ok(outcomes);
+    }
+    // What would not be saved anyway is not the limit's fault.
+    let unguarded = unguarded(connection, kind, &of(&refused)).await?;
+    for (_, &at) in refused.iter().enumerate().filter(|(n, _)| !unguarded.contains(n)) {
+        outcomes[at] = match verdicts[at] {
+            Verdict::Exceeded(exceeded) => Some(SaveOutcome::Limited(exceeded)),
+            Verdict::ExceededByOthers(_) if has_unsaved_neighbour(items, &outcomes, &allowed, at) => None,
+            Verdict::ExceededByOthers(exceeded) => Some(SaveOutcome::Limited(exceeded)),
+            Verdict::Allowed => outcomes[at].take(),
+        };
+    }
+    Ok(outcomes)
+}
+
+/// Whether a change that the one at `at` was counted upon was not saved.
+fn has_unsaved_neighbour(items: &[&Item], outcomes: &[Option<SaveOutcome>], allowed: &[usize], at: usize) -> bool {
+    let Some(change) = &items[at].limited else { return false };
+    allowed.iter().any(|&other| {
+        let same_user = items[other].limited.as_ref().is_some_and(|other| other.is_of_same_user(change));
+        same_user && !matches!(outcomes[other], Some(SaveOutcome::Saved { .. }))
     })
 }
 
-/// The lock is a statement of its own: under READ COMMITTED the count's snapshot is taken when its
-/// statement starts, and must see what the holder before committed.
-async fn write_within(
-    connection: &mut AsyncPgConnection,
-    change: &Change,
-    documents: &Json<Vec<Document>>,
-    limits: LevelLimits,
-    user_id: &UserId,
-) -> QueryResult<SaveOutcome> {
-    Sql(include_str!("sql/lock_user.sql"))
-        .bind::<Text, _>(change.task.tenant_id.as_str())
-        .bind::<Text, _>(user_id.as_str())
-        .execute(connection)
-        .await?;
-    let usage = usage::count(connection, change, user_id).await?;
-    match limits.check(change.demand, usage) {
-        Ok(()) => write(connection, change, documents).await,
-        // What would not be saved anyway is not the limit's fault.
-        Err(exceeded) => Ok(refused_by_guard(connection, change).await?.unwrap_or(SaveOutcome::Limited(exceeded))),
-    }
-}
-
-/// Why the change would not be saved even without limits.
-async fn refused_by_guard(connection: &mut AsyncPgConnection, change: &Change) -> QueryResult<Option<SaveOutcome>> {
-    let task = &change.task;
-    let tenant_id = task.tenant_id.as_str();
-    if is_new(change) {
-        let taken = user_tasks::table
-            .filter(user_tasks::tenant_id.eq(tenant_id).and(user_tasks::task_id.eq(task.task_id.as_str())));
-        let taken: bool = diesel::select(diesel::dsl::exists(taken)).get_result(connection).await?;
-        return Ok(taken.then_some(SaveOutcome::Duplicate));
-    }
-    let current = task_states::table
-        .filter(task_states::tenant_id.eq(tenant_id).and(task_states::id.eq(task.id)))
-        .filter(task_states::event_seq.eq(change.expected_seq));
-    let current: bool = diesel::select(diesel::dsl::exists(current)).get_result(connection).await?;
-    Ok((!current).then_some(SaveOutcome::Stale))
+/// The places of those that would not be saved even without limits.
+async fn unguarded(connection: &mut AsyncPgConnection, kind: Kind, items: &[&Item]) -> QueryResult<Vec<usize>> {
+    let tenants: Vec<&str> = items.iter().map(|item| item.key.0.as_str()).collect();
+    let numbers: Vec<i64> = match kind {
+        Kind::Create => {
+            Sql(include_str!("sql/taken_ids.sql"))
+                .bind::<Array<Text>, _>(tenants)
+                .bind::<Array<Text>, _>(items.iter().map(|item| item.key.1.as_str()).collect::<Vec<_>>())
+                .reading::<BigInt>()
+                .load(connection)
+                .await?
+        }
+        Kind::Update => {
+            Sql(include_str!("sql/moved_tasks.sql"))
+                .bind::<Array<Text>, _>(tenants)
+                .bind::<Array<BigInt>, _>(items.iter().map(|item| item.document.state.id).collect::<Vec<_>>())
+                .bind::<Array<BigInt>, _>(items.iter().map(|item| item.document.expected_seq).collect::<Vec<_>>())
+                .reading::<BigInt>()
+                .load(connection)
+                .await?
+        }
+    };
+    Ok(numbers.into_iter().map(place).collect())
 }

@@ -11,8 +11,9 @@ use task_domain::{Origin, Task, TaskId, TaskStatus, TenantId};
 use task_protocols::{Loaded, SaveOutcome, StoreError, StoreResult, TaskFilter, TaskPage, TaskStore};
 
 use super::clock::clock_timestamp;
+use super::save::{self, Item, Kind};
 use super::schema::{idempotency_keys, task_executions, task_states, user_tasks};
-use super::{PostgresEngine, concurrency, errors, list, save};
+use super::{PostgresEngine, concurrency, errors, list};
 use crate::columns::{Json, Stamp, Word};
 use crate::rows::{StateRow, TaskRow, task_from_rows};
 
@@ -122,7 +123,13 @@ impl TaskStore for PostgresEngine {
     }
 
     async fn save(&self, change: &Change) -> StoreResult<SaveOutcome> {
-        let outcome = save::save(&self.pools, change).await?;
+        let outcome = match &change.idempotency {
+            Some(idempotency) => save::save_once(&self.pools, change, idempotency).await?,
+            None => {
+                let batcher = if Kind::of(change) == Kind::Create { &self.creates } else { &self.updates };
+                batcher.submit(Item::of(change)).await?
+            }
+        };
         if matches!(outcome, SaveOutcome::Saved { .. }) {
             // Not before the commit: a claim in between would lift the mark over the row again.
             self.watermark.queued(&change.task);

@@ -28,6 +28,7 @@ mod levels;
 mod list;
 mod model;
 mod outbox;
+mod parallel;
 mod progress;
 mod quota;
 mod retention;
@@ -178,6 +179,13 @@ contract! {
         fifty_parallel_appenders_leave_no_hole
         progress_is_kept_and_goes_on_through_release_further_attempts_and_finish
         an_append_without_the_current_lease_stores_nothing;
+    parallel:
+        of_200_parallel_creates_of_20_users_each_gets_exactly_its_limit
+        creates_that_are_refused_for_their_id_take_nothing_of_the_limit
+        of_parallel_completes_exactly_those_with_a_current_token_are_accepted
+        of_changes_of_one_task_at_the_same_time_one_is_saved_and_none_is_lost
+        a_change_that_cannot_be_stored_fails_alone
+        heartbeats_and_progress_of_many_tasks_at_the_same_time_are_told_apart;
     outbox:
         an_empty_outbox_says_so
         unpublished_events_come_by_id_and_of_one_task_by_seq

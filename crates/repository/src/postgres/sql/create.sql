@@ -1,5 +1,5 @@
 -- Saves new tasks: $1 is an array of the documents that save.rs writes. A task whose id is taken
--- has no row in `made`, so nothing of it happens and it is not returned.
+-- has no row in `made`, so nothing of it happens and its number (from 1) is not returned.
 WITH input AS MATERIALIZED (
     SELECT c.n, c.doc, c.doc->'task'->>'tenant_id' AS tenant_id, c.doc->'task'->>'task_id' AS task_id
     FROM jsonb_array_elements($1) WITH ORDINALITY AS c(doc, n)
@@ -57,4 +57,4 @@ events AS (
     CROSS JOIN LATERAL jsonb_populate_recordset(null::task.outbox_events, p.doc->'events') AS e
     ORDER BY p.n, e.seq
 )
-SELECT tenant_id, id FROM placed
+SELECT n, id FROM placed

@@ -1,5 +1,6 @@
--- Saves changes of existing tasks: $1 is an array of the documents that save.rs writes. A change
--- whose guard does not hold has no row in `hot`, so nothing of it happens and it is not returned.
+-- Saves changes of existing tasks: $1 is an array of the documents that save.rs writes, each of
+-- another task and sorted by task, which is the order in which rows are locked. A change whose guard
+-- does not hold has no row in `hot`, so nothing of it happens and its number (from 1) is not returned.
 WITH input AS MATERIALIZED (
     SELECT c.n, c.doc,
            (c.doc->>'expected_seq')::bigint AS expected_seq,
@@ -117,4 +118,4 @@ events AS (
     CROSS JOIN LATERAL jsonb_populate_recordset(null::task.outbox_events, h.doc->'events') AS e
     ORDER BY h.n, e.seq
 )
-SELECT tenant_id, id FROM hot
+SELECT n, id FROM hot
