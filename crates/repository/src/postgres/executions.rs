@@ -1,9 +1,8 @@
 //! Leases and reads of executions.
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use serde_json::Value;
 use task_domain::{Execution, ExecutionStatus, LeaseToken, Task, TaskId, TenantId};
@@ -12,6 +11,7 @@ use task_protocols::{
 };
 use uuid::Uuid;
 
+use super::heartbeats::Beat;
 use super::schema::{task_executions, user_tasks};
 use super::statement::{Sql, Statement};
 use super::{PostgresEngine, claim, errors};
@@ -43,18 +43,8 @@ impl ExecutionStore for PostgresEngine {
         token: LeaseToken,
         lease_seconds: Option<i64>,
     ) -> StoreResult<Option<Heartbeat>> {
-        let mut connection = self.pools.main().await?;
-        let renewed: Option<(DateTime<Utc>, DateTime<Utc>)> = Sql(include_str!("sql/heartbeat.sql"))
-            .bind::<Text, _>(tenant_id.as_str())
-            .bind::<Text, _>(task_id.as_str())
-            .bind::<SqlUuid, _>(token.as_uuid())
-            .bind::<Nullable<BigInt>, _>(lease_seconds)
-            .reading::<(Timestamptz, Timestamptz)>()
-            .get_result(&mut connection)
-            .await
-            .optional()
-            .map_err(errors::failed)?;
-        Ok(renewed.map(|(expires_at, now)| heartbeat(expires_at, now)))
+        let key = (tenant_id.clone(), task_id.clone());
+        self.heartbeats.submit(Beat { key, token, seconds: lease_seconds }).await
     }
 
     async fn find_execution(&self, tenant_id: &TenantId, execution_id: Uuid) -> StoreResult<Option<Execution>> {
@@ -124,10 +114,6 @@ impl ExecutionStore for PostgresEngine {
             .map_err(errors::failed)?;
         Ok(rows.into_iter().map(|row| execution(row, query.task_id.clone())).collect())
     }
-}
-
-pub(super) fn heartbeat(expires_at: DateTime<Utc>, now: DateTime<Utc>) -> Heartbeat {
-    Heartbeat { expires_at, expires_in: expires_at - now }
 }
 
 /// A completed attempt always has a result; SQL keeps a JSON null as NULL.

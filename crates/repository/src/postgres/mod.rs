@@ -19,6 +19,7 @@ mod dependencies;
 mod errors;
 mod executions;
 mod facts;
+mod heartbeats;
 mod history;
 mod levels;
 mod list;
@@ -36,6 +37,7 @@ mod statement;
 mod tasks;
 mod templates;
 mod timed;
+mod together;
 mod track;
 mod usage;
 mod watermark;
@@ -51,7 +53,9 @@ pub use migrate::MigrateError;
 use batcher::Batcher;
 use clock::DatabaseClock;
 use concurrency::SweepPlace;
+use heartbeats::Heartbeats;
 use pool::Pools;
+use progress::Appends;
 use save::{Kind, Saves};
 use watermark::Watermark;
 
@@ -60,9 +64,10 @@ pub struct PostgresEngine {
     pools: Arc<Pools>,
     creates: Batcher<Saves>,
     updates: Batcher<Saves>,
+    heartbeats: Batcher<Heartbeats>,
+    appends: Batcher<Appends>,
     clock: DatabaseClock,
     watermark: Watermark,
-    max_progress_entries: i64,
     parked: SweepPlace,
 }
 
@@ -72,14 +77,17 @@ impl PostgresEngine {
     /// whichever runtime uses them.
     pub fn connect(config: PostgresConfig, runtime: Handle) -> Result<Self, ConnectError> {
         let (flights, patience) = (config.flights, config.acquire_timeout);
-        let max_progress_entries = config.max_progress_entries.max(1);
+        let max_entries = config.max_progress_entries.max(1);
         let pools = Arc::new(Pools::new(config, runtime.clone())?);
         let saves = |kind| Batcher::new(Saves { kind, pools: Arc::clone(&pools) }, runtime.clone(), flights, patience);
+        let heartbeats = Heartbeats { pools: Arc::clone(&pools) };
+        let appends = Appends { pools: Arc::clone(&pools), max_entries };
         Ok(Self {
             creates: saves(Kind::Create),
             updates: saves(Kind::Update),
+            heartbeats: Batcher::new(heartbeats, runtime.clone(), flights, patience),
+            appends: Batcher::new(appends, runtime.clone(), flights, patience),
             pools,
-            max_progress_entries,
             clock: DatabaseClock::default(),
             watermark: Watermark::default(),
             parked: SweepPlace::default(),

@@ -1,18 +1,67 @@
 //! Progress entries, numbered without holes per task.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Jsonb, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Jsonb, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use task_domain::{JsonObject, LeaseToken, TaskId, TenantId};
 use task_protocols::{ProgressAppended, ProgressEntry, ProgressStore, StoreResult};
 
-use super::executions::heartbeat;
+use super::batcher::Key;
+use super::heartbeats::heartbeat;
+use super::pool::Pools;
 use super::schema::{task_progress, user_tasks};
 use super::statement::{Sql, Statement};
+use super::together::{Together, by_place};
 use super::{PostgresEngine, errors};
 use crate::columns::{Id, Json, Stamp};
+
+/// An append on its way to the database.
+pub(super) struct Append {
+    key: Key,
+    token: LeaseToken,
+    entries: Vec<JsonObject>,
+}
+
+/// Its place, the number of its last entry, the clock, and the new end of the lease.
+type AppendedRow = (i64, i64, DateTime<Utc>, DateTime<Utc>);
+
+/// Appends, coalesced.
+pub(super) struct Appends {
+    pub(super) pools: Arc<Pools>,
+    /// Entries kept of a task.
+    pub(super) max_entries: i64,
+}
+
+impl Together for Appends {
+    type Item = Append;
+    /// `None`: the lease is not current.
+    type Outcome = Option<ProgressAppended>;
+
+    fn key(item: &Append) -> Key {
+        item.key.clone()
+    }
+
+    async fn together(&self, items: &[&Append]) -> StoreResult<QueryResult<Vec<Option<Option<ProgressAppended>>>>> {
+        let mut connection = self.pools.main().await?;
+        let appended: QueryResult<Vec<AppendedRow>> = Sql(include_str!("sql/progress.sql"))
+            .bind::<Array<Text>, _>(items.iter().map(|item| item.key.0.as_str()).collect::<Vec<_>>())
+            .bind::<Array<Text>, _>(items.iter().map(|item| item.key.1.as_str()).collect::<Vec<_>>())
+            .bind::<Array<SqlUuid>, _>(items.iter().map(|item| item.token.as_uuid()).collect::<Vec<_>>())
+            .bind::<Array<Jsonb>, _>(items.iter().map(|item| Json(&item.entries)).collect::<Vec<_>>())
+            .bind::<BigInt, _>(self.max_entries)
+            .reading::<(BigInt, BigInt, Timestamptz, Timestamptz)>()
+            .load(&mut connection)
+            .await;
+        let kept = |(n, seq_id, timestamp, expires_at)| {
+            (n, ProgressAppended { seq_id, timestamp, lease: heartbeat(expires_at, timestamp) })
+        };
+        Ok(appended.map(|rows| by_place(items.len(), rows.into_iter().map(kept))))
+    }
+}
 
 #[async_trait]
 impl ProgressStore for PostgresEngine {
@@ -23,23 +72,8 @@ impl ProgressStore for PostgresEngine {
         token: LeaseToken,
         entries: &[JsonObject],
     ) -> StoreResult<Option<ProgressAppended>> {
-        let mut connection = self.pools.main().await?;
-        let appended: Option<(i64, DateTime<Utc>, DateTime<Utc>)> = Sql(include_str!("sql/progress.sql"))
-            .bind::<Text, _>(tenant_id.as_str())
-            .bind::<Text, _>(task_id.as_str())
-            .bind::<SqlUuid, _>(token.as_uuid())
-            .bind::<Jsonb, _>(Json(entries))
-            .bind::<BigInt, _>(self.max_progress_entries)
-            .reading::<(BigInt, Timestamptz, Timestamptz)>()
-            .get_result(&mut connection)
-            .await
-            .optional()
-            .map_err(errors::failed)?;
-        Ok(appended.map(|(seq_id, timestamp, expires_at)| ProgressAppended {
-            seq_id,
-            timestamp,
-            lease: heartbeat(expires_at, timestamp),
-        }))
+        let key = (tenant_id.clone(), task_id.clone());
+        self.appends.submit(Append { key, token, entries: entries.to_vec() }).await
     }
 
     async fn list_progress(

@@ -9,14 +9,15 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use serde::Serialize;
 use task_domain::decide::{Change, Idempotency, LeaseGuard};
 use task_domain::{ExecutionStatus, TaskId};
-use task_protocols::{SaveOutcome, StoreError, StoreResult};
+use task_protocols::{SaveOutcome, StoreResult};
 
-use super::batcher::{Batch, Key};
+use super::batcher::Key;
 use super::clock::clock_timestamp;
 use super::errors;
 use super::pool::Pools;
 use super::schema::idempotency_keys;
 use super::statement::{Sql, Statement};
+use super::together::Together;
 use super::usage::{self, Limited, Verdict};
 use crate::columns::{Id, Json};
 use crate::rows::{ExecutionRow, HistoryRow, OutboxRow, StateRow, TaskRow};
@@ -105,7 +106,7 @@ pub(super) struct Saves {
     pub(super) pools: Arc<Pools>,
 }
 
-impl Batch for Saves {
+impl Together for Saves {
     type Item = Item;
     type Outcome = SaveOutcome;
 
@@ -113,37 +114,8 @@ impl Batch for Saves {
         item.key.clone()
     }
 
-    async fn run(&self, items: Vec<Item>) -> Vec<StoreResult<SaveOutcome>> {
-        let items: Vec<&Item> = items.iter().collect();
-        let together = match self.try_together(&items).await {
-            Ok(Ok(outcomes)) => outcomes,
-            Ok(Err(error)) if items.len() == 1 => return vec![Err(errors::failed(error))],
-            // One of them is at fault, or two batches met in a deadlock. Nothing of it was saved, so
-            // each has its own try.
-            Ok(Err(error)) if errors::is_rolled_back(&error) => items.iter().map(|_| None).collect(),
-            Ok(Err(error)) => return errors::shared(errors::failed(error), items.len()),
-            Err(unavailable) => return errors::shared(unavailable, items.len()),
-        };
-        let mut outcomes = Vec::with_capacity(items.len());
-        for (item, outcome) in items.into_iter().zip(together) {
-            outcomes.push(match outcome {
-                Some(outcome) => Ok(outcome),
-                None => self.alone(item).await,
-            });
-        }
-        outcomes
-    }
-}
-
-impl Saves {
-    async fn alone(&self, item: &Item) -> StoreResult<SaveOutcome> {
-        let outcomes = self.try_together(&[item]).await?.map_err(errors::failed)?;
-        outcomes.into_iter().flatten().next().ok_or_else(|| StoreError::internal("a single save has an outcome"))
-    }
-
-    /// The outcome of each; `None` for one that is to be saved alone, because it was measured
-    /// against others that were not saved then. The outer error: there is no connection.
-    async fn try_together(&self, items: &[&Item]) -> StoreResult<QueryResult<Vec<Option<SaveOutcome>>>> {
+    /// `None` for one that was measured against others that were not saved then.
+    async fn together(&self, items: &[&Item]) -> StoreResult<QueryResult<Vec<Option<SaveOutcome>>>> {
         let mut connection = self.pools.main().await?;
         Ok(if items.iter().any(|item| item.limited.is_some()) {
             connection.transaction(async |connection| save_within_limits(connection, self.kind, items).await).await

@@ -1,6 +1,6 @@
 -- Saves changes of existing tasks: $1 is an array of the documents that save.rs writes, each of
--- another task and sorted by task, which is the order in which rows are locked. A change whose guard
--- does not hold has no row in `hot`, so nothing of it happens and its number (from 1) is not returned.
+-- another task and sorted by task. A change whose guard does not hold has no row in `hot`, so nothing
+-- of it happens and its number (from 1) is not returned.
 WITH input AS MATERIALIZED (
     SELECT c.n, c.doc,
            (c.doc->>'expected_seq')::bigint AS expected_seq,
@@ -10,6 +10,15 @@ WITH input AS MATERIALIZED (
            s.*
     FROM jsonb_array_elements($1) WITH ORDINALITY AS c(doc, n)
     CROSS JOIN LATERAL jsonb_populate_record(null::task.task_states, c.doc->'state') AS s
+),
+-- Rows are locked one after another in the order of the array, so that two batches never wait for each other.
+locked AS MATERIALIZED (
+    SELECT i.n, s.id
+    FROM input AS i
+    CROSS JOIN LATERAL (
+        SELECT s.id FROM task.task_states AS s
+        WHERE s.tenant_id = i.tenant_id AND s.id = i.id AND s.event_seq = i.expected_seq FOR NO KEY UPDATE
+    ) AS s
 ),
 -- What belongs to the store or to a concurrent heartbeat or progress entry stays as it stands:
 -- progress_seq, and the end of a lease that the change does not end.
@@ -58,7 +67,8 @@ hot AS (
         limited = i.limited,
         parked = i.parked,
         claim_request = CASE WHEN s.lease_token = i.lease_token THEN s.claim_request END
-    FROM input AS i
+    FROM locked AS l
+    JOIN input AS i ON i.n = l.n
     WHERE s.tenant_id = i.tenant_id
       AND s.id = i.id
       AND s.event_seq = i.expected_seq
