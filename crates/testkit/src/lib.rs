@@ -5,6 +5,7 @@
 
 pub mod nats;
 pub mod pg;
+pub mod pg_meter;
 pub mod pg_server;
 pub mod ports;
 pub mod process;

@@ -1,0 +1,208 @@
+//! How many statements each operation sends to PostgreSQL: a round trip that creeps in is seen here.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic where it stands")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use task_domain::decide::Report;
+use task_domain::{
+    Handler, JsonObject, LeaseToken, Limits, Origin, Priority, RetryPolicy, SubscriptionLevel, Task, TaskId, TenantId,
+    UserId,
+};
+use task_events::InProcessHints;
+use task_protocols::{ClaimRequest, ExecutorRegistry, TaskExecutor, TaskFilter};
+use task_repository::postgres::{PostgresConfig, PostgresEngine};
+use task_service::{
+    Access, Caller, Dependencies, Levels, LimitsPolicy, RunConstraints, Saver, Scope, TaskDraft, TaskService,
+    TaskServiceParts, WorkerService,
+};
+use task_testkit::pg::TestDatabase;
+use task_testkit::pg_meter::Meter;
+
+struct NoExecutors;
+
+impl ExecutorRegistry for NoExecutors {
+    fn find(&self, _: &str) -> Option<Arc<dyn TaskExecutor>> {
+        None
+    }
+}
+
+/// The services over one metered database, without any loop beside them.
+struct World {
+    meter: Meter,
+    tasks: TaskService,
+    workers: WorkerService,
+    tenant: TenantId,
+    _database: TestDatabase,
+}
+
+impl World {
+    async fn new() -> Self {
+        let migrate = async |url: String| engine(&url).migrate().await.unwrap();
+        let database = TestDatabase::create("statements", migrate).await;
+        let meter = Meter::before(database.url()).await;
+        let engine = Arc::new(engine(meter.url()));
+        let saver = Saver::new(engine.clone(), Arc::new(InProcessHints::default()));
+        let policy = LimitsPolicy { limits: Limits::default(), default_level: SubscriptionLevel::Enterprise };
+        let levels = Arc::new(Levels::fixed(policy));
+        let tasks = TaskService::new(TaskServiceParts {
+            saver: saver.clone(),
+            executions: engine.clone(),
+            executors: Arc::new(NoExecutors),
+            dependencies: Dependencies::new(saver.clone(), engine.clone(), Arc::clone(&levels)),
+            levels,
+            history: engine.clone(),
+            progress: engine.clone(),
+            stopping: tokio_util::sync::CancellationToken::new(),
+        });
+        let workers = WorkerService::new(saver, engine.clone(), engine);
+        Self { meter, tasks, workers, tenant: TenantId::default_tenant(), _database: database }
+    }
+
+    /// Statements of one operation: the least of several, because now and then the database is also
+    /// asked for the time, and a fresh session is set up.
+    async fn of<T>(&self, mut operation: impl AsyncFnMut() -> T) -> u64 {
+        let mut least = u64::MAX;
+        for _ in 0..4 {
+            let before = self.meter.statements();
+            operation().await;
+            least = least.min(self.meter.statements() - before);
+        }
+        least
+    }
+
+    async fn queued(&self) -> Task {
+        self.tasks.create(&key(), draft("garden", true)).await.unwrap()
+    }
+
+    async fn claim(&self) -> Task {
+        let request = ClaimRequest {
+            tenant_id: Some(self.tenant.clone()),
+            handler: Handler::Worker,
+            task_types: vec!["garden".into()],
+            worker_id: "w1".into(),
+            max_tasks: 1,
+            lease_seconds: 60,
+            origin: None,
+            request_id: None,
+        };
+        self.workers.claim(&request).await.unwrap().pop().unwrap()
+    }
+
+    async fn leased(&self) -> (TaskId, LeaseToken) {
+        self.queued().await;
+        let task = self.claim().await;
+        let token = task.current.unwrap().lease.unwrap().token;
+        (task.task_id, token)
+    }
+}
+
+/// One connection a pool, so that the sessions are set up once.
+fn engine(url: &str) -> PostgresEngine {
+    let patience = Duration::from_secs(60);
+    let config = PostgresConfig {
+        main_connections: 1,
+        claim_connections: 1,
+        acquire_timeout: patience,
+        ..PostgresConfig::new(url)
+    };
+    PostgresEngine::connect(config, tokio::runtime::Handle::current()).unwrap()
+}
+
+fn user(level: SubscriptionLevel) -> Caller {
+    let access = Access::User { user_id: UserId::new("ann").unwrap(), level: Some(level) };
+    Caller { tenant_id: TenantId::default_tenant(), access }
+}
+
+fn key() -> Caller {
+    let access = Access::Key {
+        key_id: "k1".into(),
+        scopes: vec![Scope::TasksWrite, Scope::TasksWork],
+        task_types: Vec::new(),
+        acting_for: None,
+    };
+    Caller { tenant_id: TenantId::default_tenant(), access }
+}
+
+fn draft(task_type: &str, run_immediately: bool) -> TaskDraft {
+    TaskDraft {
+        task_id: None,
+        user_id: None,
+        origin: Origin::TaskService,
+        handler: None,
+        name: "Hello".into(),
+        description: None,
+        task_type: task_type.into(),
+        config: JsonObject::new(),
+        metadata: None,
+        tags: Vec::new(),
+        labels: BTreeMap::new(),
+        attributes: JsonObject::new(),
+        priority: Priority::MEDIUM,
+        schedule: None,
+        due_date: None,
+        reminder_time: None,
+        timeout_seconds: None,
+        retry: RetryPolicy::default(),
+        credits_per_run: 0.0,
+        run_immediately,
+        constraints: RunConstraints::default(),
+    }
+}
+
+fn entry() -> Vec<JsonObject> {
+    let Value::Object(entry) = json!({"percent": 50}) else { panic!("an object") };
+    vec![entry]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_operation_sends_as_many_statements_as_the_page_says() {
+    let world = World::new().await;
+    let (unlimited, limited) = (user(SubscriptionLevel::Enterprise), user(SubscriptionLevel::Basic));
+    let create = world.of(async || world.tasks.create(&unlimited, draft("echo", false)).await.unwrap()).await;
+    assert_eq!(create, 1, "create");
+    let create = world.of(async || world.tasks.create(&limited, draft("echo", false)).await.unwrap()).await;
+    assert_eq!(create, 5, "create of a user under limits: begin, lock, count, insert, commit");
+
+    let task = world.tasks.create(&unlimited, draft("echo", false)).await.unwrap();
+    let get = world.of(async || world.tasks.get(&unlimited, &task.task_id).await.unwrap()).await;
+    assert_eq!(get, 1, "get");
+    let filter = TaskFilter::of(world.tenant.clone());
+    let list = world.of(async || world.tasks.list(&unlimited, filter.clone()).await.unwrap()).await;
+    assert_eq!(list, 1, "list");
+
+    let mut resting = Vec::new();
+    for _ in 0..4 {
+        resting.push(world.tasks.create(&unlimited, draft("echo", false)).await.unwrap().task_id);
+    }
+    let execute = async || {
+        let id = resting.pop().unwrap();
+        world.tasks.execute(&unlimited, &id, None, Duration::ZERO).await.unwrap()
+    };
+    assert_eq!(world.of(execute).await, 3, "execute: load, save, read the attempt with its number");
+
+    for _ in 0..8 {
+        world.queued().await;
+    }
+    // The first claims sweep from the bottom of the queue.
+    assert_eq!(world.of(async || world.claim().await).await, 1, "claim");
+
+    let (id, token) = world.leased().await;
+    let beat = world.of(async || world.workers.heartbeat(&world.tenant, &id, token, None).await.unwrap()).await;
+    assert_eq!(beat, 1, "heartbeat");
+    let progress = world.of(async || world.workers.progress(&world.tenant, &id, token, &entry()).await.unwrap()).await;
+    assert_eq!(progress, 1, "progress");
+
+    let mut leased = Vec::new();
+    for _ in 0..4 {
+        leased.push(world.leased().await);
+    }
+    let complete = async || {
+        let (id, token) = leased.pop().unwrap();
+        let report = Report { result: json!({"done": true}), ..Report::default() };
+        world.workers.complete(&world.tenant, &id, token, report).await.unwrap()
+    };
+    assert_eq!(world.of(complete).await, 2, "complete: load, save");
+}
