@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run dev-distributed deps test fmt lint doc openapi bench-layout
+.PHONY: help run dev-distributed deps test fmt lint doc openapi bench bench-large bench-layout
 
 SERVICES := scripts/services.py
 
@@ -36,6 +36,16 @@ doc: ## Build the code's documentation
 
 openapi: ## Write docs/openapi.json
 	cargo run --quiet --bin task-service -- openapi > docs/openapi.json
+
+BENCH_SETTINGS := fsync=on synchronous_commit=on full_page_writes=on shared_buffers=1GB max_wal_size=8GB
+
+bench: toolchain deps ## Measure the program and write docs/performance.md (ten minutes)
+	cargo build --quiet --release --bin task-service --bin task-bench
+	POSTGRES_SETTINGS="$(BENCH_SETTINGS)" $(SERVICES) -- target/release/task-bench --page docs/performance.md
+
+bench-large: toolchain deps ## The same with much behind: a long queue, many finished rows
+	cargo build --quiet --release --bin task-service --bin task-bench
+	POSTGRES_SETTINGS="$(BENCH_SETTINGS)" $(SERVICES) -- target/release/task-bench --large --page docs/performance.md
 
 bench-layout: deps ## Measure the table layouts of docs/decisions/0002 (about half an hour)
 	POSTGRES_SETTINGS="fsync=on synchronous_commit=on full_page_writes=on shared_buffers=1GB max_wal_size=4GB" \

@@ -23,6 +23,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["domain", "protocols", "service", "repository", "events", "clients", "executors", "server", "compat"],
     ),
     ("testkit", &[]),
+    // Beside: it knows the program by its API only.
+    ("bench", &["testkit"]),
 ];
 
 /// Libraries that would bring I/O or a clock into the layers that have none.
