@@ -10,7 +10,7 @@ use task_protocols::ClaimRequest;
 use crate::support::build::{queued, tenant};
 use crate::support::{Stores, claim_of, claim_types, secs};
 
-const ORIGINS: [Origin; 3] = [Origin::TaskService, Origin::Seedcore, Origin::TaskTracker];
+const ORIGINS: [Origin; 3] = [Origin::TaskService, Origin::TaskRepository, Origin::TaskTracker];
 
 pub(crate) async fn a_claim_of_an_origin_takes_only_what_that_api_made(stores: Stores) {
     for handler in [Handler::Worker, Handler::Builtin] {
@@ -67,14 +67,14 @@ pub(crate) async fn a_builtin_claim_of_an_origin_may_take_every_type(stores: Sto
             ..queued()
         };
         let task = stores.create(new).await;
-        if task.origin == Origin::Seedcore {
+        if task.origin == Origin::TaskRepository {
             own.insert((task.tenant_id, task.id));
         }
     }
     let request = ClaimRequest {
         tenant_id: None,
         handler: Handler::Builtin,
-        origin: Some(Origin::Seedcore),
+        origin: Some(Origin::TaskRepository),
         ..claim_types(&[], 10)
     };
     assert!(stores.executions.claim(&ClaimRequest { origin: None, ..request.clone() }).await.unwrap().is_empty());
