@@ -1,8 +1,9 @@
 //! Hints: wake-ups between the loops of one instance and between instances.
 
 use serde::{Deserialize, Serialize};
-use task_domain::{Handler, TaskId, TenantId};
+use task_domain::{Handler, LeaseLost, TaskId, TenantId};
 use tokio::sync::broadcast;
+use uuid::Uuid;
 
 /// Something may be worth a look. A hint may be lost, late or repeated: the store is the truth,
 /// and every listener also polls slowly.
@@ -16,8 +17,34 @@ pub enum Hint {
     TaskChanged { tenant_id: TenantId, task_id: TaskId },
     /// Progress entries of this task were committed.
     ProgressAppended { tenant_id: TenantId, task_id: TaskId },
+    /// A committed change took a lease from its worker, who need not work on.
+    LeaseTaken(LeaseTaken),
     /// The relay published events.
     EventsPublished,
+}
+
+/// A lease that its worker lost to somebody else's command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseTaken {
+    pub tenant_id: TenantId,
+    pub worker_id: String,
+    pub task_id: TaskId,
+    pub execution_id: Uuid,
+    pub kind: Taken,
+    /// What the worker's next heartbeat is refused with.
+    pub reason: LeaseLost,
+    /// Why, in the words of whoever took it.
+    pub message: Option<String>,
+}
+
+/// How a lease was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Taken {
+    /// The task was cancelled, deleted, or its status set.
+    Cancel,
+    /// The lease or the run's deadline ran out.
+    LeaseLost,
 }
 
 #[cfg_attr(feature = "mock", mockall::automock)]

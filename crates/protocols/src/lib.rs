@@ -20,6 +20,7 @@ mod inbound;
 mod levels;
 mod neighbours;
 mod outbox;
+mod overview;
 mod pools;
 mod progress;
 mod retention;
@@ -43,7 +44,7 @@ pub use executors::{
 };
 pub use facts::{FactFilter, FactPage, FactScope, FactStore};
 pub use health::{HealthProbe, ProbeError};
-pub use hints::{Hint, HintBus};
+pub use hints::{Hint, HintBus, LeaseTaken, Taken};
 pub use history::{HistoryRecord, HistoryStore};
 pub use inbound::{InboundError, InboundEvent, InboundEventHandler, InboundKind};
 pub use levels::{AnyKnown, InboxStore, KnownLevel, LevelStore};
@@ -51,6 +52,7 @@ pub use neighbours::{
     AccountClient, AccountProfile, CalendarClient, CalendarEvent, NeighbourError, Notification, NotificationClient,
 };
 pub use outbox::{EventFilter, OutboxEvent, OutboxStore, RelayLock};
+pub use overview::{LiveLease, OverviewStore, QueueFigures};
 pub use pools::{PoolMeter, PoolUse};
 pub use progress::{MAX_PROGRESS_ENTRIES, ProgressAppended, ProgressEntry, ProgressStore};
 pub use retention::{RetentionStore, SweepCursor, Swept};
@@ -77,6 +79,7 @@ pub use {
     levels::{MockInboxStore, MockLevelStore},
     neighbours::{MockAccountClient, MockCalendarClient, MockNotificationClient},
     outbox::{MockOutboxStore, MockRelayLock},
+    overview::MockOverviewStore,
     pools::MockPoolMeter,
     progress::MockProgressStore,
     retention::MockRetentionStore,

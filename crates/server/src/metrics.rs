@@ -2,10 +2,16 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
-use task_protocols::PoolUse;
+use task_protocols::{PoolUse, QueueFigures};
+
+use crate::routes::workers::overview::age;
+
+/// Types that have gauges.
+const MAX_TYPES: usize = 100;
 
 /// The metrics of one process.
 pub struct Metrics {
@@ -14,6 +20,9 @@ pub struct Metrics {
     durations: HistogramVec,
     inbound: IntCounterVec,
     pools: IntGaugeVec,
+    queue_depth: IntGaugeVec,
+    queue_oldest: GaugeVec,
+    live_leases: IntGauge,
     /// Events that wait for the relay; set when scraped.
     pub outbox_backlog: IntGauge,
 }
@@ -43,10 +52,32 @@ impl Metrics {
             &["pool", "figure"],
         )?;
         registry.register(Box::new(pools.clone()))?;
+        let queue_depth = IntGaugeVec::new(
+            Opts::new("task_service_queue_depth", "Executions of a type by state: claimable, delayed, parked, running"),
+            &["task_type", "handler", "state"],
+        )?;
+        registry.register(Box::new(queue_depth.clone()))?;
+        let queue_oldest = GaugeVec::new(
+            Opts::new("task_service_queue_oldest_seconds", "Age of a type's oldest claimable execution"),
+            &["task_type", "handler"],
+        )?;
+        registry.register(Box::new(queue_oldest.clone()))?;
+        let live_leases = IntGauge::new("task_service_live_leases", "Executions that a worker holds")?;
+        registry.register(Box::new(live_leases.clone()))?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(durations.clone()))?;
         registry.register(Box::new(outbox_backlog.clone()))?;
-        Ok(Self { registry, requests, durations, inbound, pools, outbox_backlog })
+        Ok(Self {
+            registry,
+            requests,
+            durations,
+            inbound,
+            pools,
+            queue_depth,
+            queue_oldest,
+            live_leases,
+            outbox_backlog,
+        })
     }
 
     pub(crate) fn observe(&self, method: &str, route: &str, status: u16, elapsed: Duration) {
@@ -65,6 +96,28 @@ impl Metrics {
             for (figure, value) in [("size", pool.size), ("in_use", pool.in_use), ("waiting", pool.waiting)] {
                 self.pools.with_label_values(&[pool.name, figure]).set(i64::try_from(value).unwrap_or(i64::MAX));
             }
+        }
+    }
+
+    /// Sets the gauges of the queues: the deepest types, because types are the callers' own words.
+    pub(crate) fn set_queues(&self, queues: &[QueueFigures], now: DateTime<Utc>) {
+        self.queue_depth.reset();
+        self.queue_oldest.reset();
+        self.live_leases.set(queues.iter().map(|queue| queue.running).sum());
+        let mut deepest: Vec<&QueueFigures> = queues.iter().collect();
+        deepest.sort_by_key(|queue| std::cmp::Reverse(queue.claimable + queue.delayed + queue.parked + queue.running));
+        for queue in deepest.into_iter().take(MAX_TYPES) {
+            let (name, handler) = (queue.task_type.as_str(), queue.handler.as_str());
+            for (state, count) in [
+                ("claimable", queue.claimable),
+                ("delayed", queue.delayed),
+                ("parked", queue.parked),
+                ("running", queue.running),
+            ] {
+                self.queue_depth.with_label_values(&[name, handler, state]).set(count);
+            }
+            let oldest = queue.oldest.map_or(0.0, |at| age(at, now));
+            self.queue_oldest.with_label_values(&[name, handler]).set(oldest);
         }
     }
 

@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use task_protocols::background::Background;
 use task_protocols::{HealthProbe, HintBus, OutboxStore, PoolMeter, TaskStore};
 use task_service::{
-    AnalyticsService, ClaimDispatcher, ConversationService, FactService, KeyService, Reaper, ServiceError, TaskService,
-    TemplateService, TrackService, WorkerService,
+    AnalyticsService, ClaimDispatcher, ConversationService, FactService, KeyService, OverviewService, Reaper,
+    ServiceError, TaskService, TemplateService, TrackService, WorkerControl, WorkerService,
 };
 use tokio::sync::Semaphore;
 
@@ -51,6 +51,8 @@ pub struct ApiState {
     pub workers: WorkerService,
     pub claims: ClaimDispatcher,
     pub reaper: Arc<Reaper>,
+    pub control: Arc<WorkerControl>,
+    pub overview: OverviewService,
     pub conversations: Arc<ConversationService>,
     pub facts: Arc<FactService>,
     pub tracks: Arc<TrackService>,

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use task_domain::decide::{Change, Idempotency, Moment, Rejection};
-use task_domain::{Actor, SubscriptionLevel, Task, TaskId, TaskStatus, TenantId};
-use task_protocols::{Hint, HintBus, Loaded, SaveOutcome, TaskStore};
+use task_domain::decide::{Change, Idempotency, LeaseGuard, Moment, Rejection};
+use task_domain::{Actor, ExecutionStatus, LeaseLost, SubscriptionLevel, Task, TaskId, TaskStatus, TenantId};
+use task_protocols::{Hint, HintBus, LeaseTaken, Loaded, SaveOutcome, Taken, TaskStore};
 
 use crate::dependencies::Endings;
 use crate::tasks_create::Created;
@@ -138,6 +138,9 @@ impl Saver {
         match outcome {
             SaveOutcome::Saved { id } => {
                 self.announce(&change.task);
+                if let Some(taken) = lease_taken(change) {
+                    self.hints.send(Hint::LeaseTaken(taken));
+                }
                 if let Some(notices) = &self.notices {
                     notices.of(change);
                 }
@@ -166,6 +169,27 @@ impl Saver {
             self.hints.send(Hint::WorkQueued { handler: task.handler, tenant_id, task_type });
         }
     }
+}
+
+/// The lease that a change took from a worker which did not ask for it.
+fn lease_taken(change: &Change) -> Option<LeaseTaken> {
+    let ended = change.finished.as_ref().filter(|_| !matches!(change.lease, LeaseGuard::Held(_)))?;
+    let worker_id = ended.worker_id.clone().filter(|_| ended.lease.is_some())?;
+    let (kind, reason) = match ended.status {
+        ExecutionStatus::Lost | ExecutionStatus::TimedOut => (Taken::LeaseLost, LeaseLost::Expired),
+        ExecutionStatus::Cancelled => (Taken::Cancel, LeaseLost::Cancelled),
+        ExecutionStatus::Released => (Taken::Cancel, LeaseLost::Released),
+        _ => (Taken::Cancel, LeaseLost::Finished),
+    };
+    Some(LeaseTaken {
+        tenant_id: ended.tenant_id.clone(),
+        worker_id,
+        task_id: ended.task_id.clone(),
+        execution_id: ended.execution_id,
+        kind,
+        reason,
+        message: change.history.reason.clone(),
+    })
 }
 
 /// The moment of a command on a loaded task.

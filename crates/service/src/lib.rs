@@ -20,6 +20,7 @@ mod keys;
 mod levels;
 mod notices;
 mod origins;
+mod overview;
 mod reaper;
 mod recent;
 mod reminders;
@@ -33,6 +34,7 @@ mod tasks_owner;
 mod templates;
 mod track;
 mod worker_calls;
+mod worker_control;
 mod workers;
 
 pub use analytics::{Analytics, AnalyticsService, DayOfExecutions, summarise};
@@ -51,6 +53,7 @@ pub use keys::{KeyDraft, KeyIdentity, KeyService};
 pub use levels::{LevelSources, Levels, LimitsPolicy};
 pub use notices::{Notices, Notifier};
 pub use origins::{Amendment, OriginService};
+pub use overview::OverviewService;
 pub use reaper::Reaper;
 pub use reminders::Reminders;
 pub use retention::{Retention, RetentionConfig};
@@ -64,4 +67,5 @@ pub use track::{
     Opened, TrackEvent, TrackFrame, TrackOptions, TrackService, TrackServiceParts, TrackStart, TrackStream,
 };
 pub use worker_calls::{ClaimOrder, authorised_claim};
+pub use worker_control::WorkerControl;
 pub use workers::{CompletedExecution, WorkerService};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use secrecy::ExposeSecret;
 use task_protocols::{
     AnalyticsStore, ApiKeyStore, ConversationStore, DependencyStore, ExecutionStore, FactStore, HistoryStore,
-    InboxStore, LevelStore, OutboxStore, PoolMeter, ProgressStore, RetentionStore, TaskStore, TemplateStore,
-    TimedStore, TrackStore,
+    InboxStore, LevelStore, OutboxStore, OverviewStore, PoolMeter, ProgressStore, RetentionStore, TaskStore,
+    TemplateStore, TimedStore, TrackStore,
 };
 use task_repository::postgres::{PostgresConfig, PostgresEngine};
 use task_repository::sqlite::{SqliteConfig, SqliteEngine};
@@ -41,6 +41,7 @@ stores! {
     progress: ProgressStore,
     outbox: OutboxStore,
     history: HistoryStore,
+    overview: OverviewStore,
     templates: TemplateStore,
     analytics: AnalyticsStore,
     dependencies: DependencyStore,

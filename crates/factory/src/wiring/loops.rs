@@ -8,7 +8,7 @@ use task_protocols::{HintBus, OutboxStore};
 use task_server::EventFeed;
 use task_service::{
     ClaimDispatcher, Dependencies, EndedTasks, ExecutorPool, Notifier, Reaper, Reminders, Retention, Scheduler,
-    ServiceError, TrackService,
+    ServiceError, TrackService, WorkerControl,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -87,6 +87,14 @@ pub(crate) fn start_claims(background: &Background, claims: ClaimDispatcher) {
     background.supervise("claims", move |stop| {
         let claims = claims.clone();
         async move { claims.run(stop).await }
+    });
+}
+
+/// Tells workers what is taken from them.
+pub(crate) fn start_worker_control(background: &Background, control: Arc<WorkerControl>) {
+    background.supervise("worker_control", move |stop| {
+        let control = Arc::clone(&control);
+        async move { control.run(stop).await }
     });
 }
 

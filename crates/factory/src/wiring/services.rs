@@ -8,9 +8,9 @@ use task_protocols::background::Background;
 use task_server::{ApiState, EventFeed, Metrics, ServiceInfo};
 use task_service::{
     AnalyticsService, ClaimDispatcher, ConversationService, Dependencies, ExecutorPool, FactService, InboundEvents,
-    KeyService, LevelSources, Levels, LimitsPolicy, Notifier, PoolConfig, PoolParts, Reaper, Reminders, Retention,
-    Saver, Scheduler, TaskService, TaskServiceParts, TemplateService, TrackService, TrackServiceParts, WorkerService,
-    endings,
+    KeyService, LevelSources, Levels, LimitsPolicy, Notifier, OverviewService, PoolConfig, PoolParts, Reaper,
+    Reminders, Retention, Saver, Scheduler, TaskService, TaskServiceParts, TemplateService, TrackService,
+    TrackServiceParts, WorkerControl, WorkerService, endings,
 };
 use tokio::sync::Semaphore;
 
@@ -76,6 +76,8 @@ pub(crate) async fn wire(
     loops::start_reaper(work, Arc::clone(&reaper));
     let claims = ClaimDispatcher::new(workers.clone(), Arc::clone(&hints), work.clone());
     loops::start_claims(work, claims.clone());
+    let control = Arc::new(WorkerControl::new(Arc::clone(&hints)));
+    loops::start_worker_control(work, Arc::clone(&control));
     loops::start_notifier(last, notifier);
     loops::start_dependencies(work, dependencies, ended);
     for (name, config) in pools(settings, pool) {
@@ -114,6 +116,8 @@ pub(crate) async fn wire(
         workers,
         claims,
         reaper,
+        control,
+        overview: OverviewService::new(Arc::clone(&stores.overview)),
         store: Arc::clone(&stores.tasks),
         outbox: Arc::clone(&stores.outbox),
         pools: Arc::clone(&stores.pools),

@@ -9,3 +9,4 @@ mod shutdown;
 mod support;
 mod takeover;
 mod track;
+mod workers;

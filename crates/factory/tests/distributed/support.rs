@@ -80,6 +80,23 @@ impl Instance {
         self.client.post(format!("{}{path}", self.base)).header("X-User-ID", "ann").json(&body).send().await
     }
 
+    /// Posts with the development key; the answer, which must be a success.
+    pub(crate) async fn post_as_key(&self, path: &str, body: Value) -> Value {
+        let request = self.client.post(format!("{}{path}", self.base)).header("X-API-Key", "dev_api_key");
+        let answer = request.json(&body).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.status());
+        answer.json().await.unwrap()
+    }
+
+    /// Opens a stream with the development key; it has begun when this returns.
+    pub(crate) async fn stream_as_key(&self, path: &str) -> Response {
+        let request = self.client.get(format!("{}{path}", self.base)).header("X-API-Key", "dev_api_key");
+        let mut stream = request.send().await.unwrap();
+        assert_eq!(stream.status(), 200);
+        stream.chunk().await.unwrap().expect("a comment at once");
+        stream
+    }
+
     /// Queues a run and does not wait for its end.
     pub(crate) async fn execute_async(&self, task_id: &str) {
         let request = self.client.post(format!("{}/api/v1/tasks/{task_id}/execute", self.base));

@@ -22,4 +22,6 @@ mod system;
 mod tasks;
 mod templates;
 mod track;
+mod worker_control;
+mod worker_leases;
 mod workers;

@@ -1,11 +1,15 @@
 //! Outside workers: claim, keep, report, give back.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use futures::future::join_all;
 use serde_json::{Value, json};
+use task_testkit::wait;
 
 use crate::support::{Answer, TestApp, on_both_engines};
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 on_both_engines!(
     a_worker_claims_keeps_and_completes,
@@ -17,6 +21,7 @@ on_both_engines!(
     a_completion_brings_the_next_claim,
     batches_answer_each_item_for_itself,
     a_waiting_claim_is_answered_when_work_comes,
+    work_for_a_vanished_claimer_goes_to_the_next,
     many_claims_at_once_never_share_a_task,
     bad_worker_input_is_named_and_changes_nothing,
     only_keys_work_and_only_admins_process_timeouts,
@@ -261,6 +266,26 @@ async fn a_waiting_claim_is_answered_when_work_comes(app: TestApp) {
     assert_eq!(claims[0]["task"]["task_id"], json!(id));
     let waited = app.claim(json!({"task_types": ["render"], "worker_id": "w1", "wait_seconds": 1})).await;
     assert!(waited.is_empty(), "when the wait is over the answer is empty");
+    app.stop().await;
+}
+
+/// Whether a claim of this worker waits.
+async fn is_waiting(app: &TestApp, worker_id: &str) -> bool {
+    let workers = app.call("GET /api/v1/workers", &[]).key().send().await.expect(200);
+    workers["workers"].as_array().unwrap().iter().any(|w| w["worker_id"] == worker_id && w["waiting"] == 1)
+}
+
+async fn work_for_a_vanished_claimer_goes_to_the_next(app: TestApp) {
+    let body = json!({"task_types": ["render"], "worker_id": "gone", "wait_seconds": 30});
+    let gone = app.call("POST /api/v1/tasks/claim", &[]).key().json(body).send();
+    tokio::select! {
+        _ = gone => panic!("there is nothing to claim"),
+        () = wait::until("it waits", PATIENCE, || is_waiting(&app, "gone")) => {}
+    }
+    // The client has hung up.
+    wait::until("its place is empty", PATIENCE, || async { !is_waiting(&app, "gone").await }).await;
+    app.queue("render", json!({})).await;
+    app.claim_one("render").await;
     app.stop().await;
 }
 

@@ -25,6 +25,7 @@ mod levels;
 mod list;
 mod migrate;
 mod outbox;
+mod overview;
 mod pool;
 mod progress;
 mod relay_lock;

@@ -5,6 +5,7 @@ mod beside;
 mod event;
 mod execution;
 mod figures;
+mod overview;
 mod state;
 mod task;
 
@@ -12,5 +13,6 @@ pub(crate) use beside::{ApiKeyRow, ConversationRow, FactRow, TemplateRow, conver
 pub(crate) use event::{HistoryRecordRow, HistoryRow, OutboxRow, OutcomeRow};
 pub(crate) use execution::ExecutionRow;
 pub(crate) use figures::{HourRow, TaskCount, hour};
+pub(crate) use overview::{CountedRow, LeaseRow, lease, queue_figures};
 pub(crate) use state::StateRow;
 pub(crate) use task::{TaskRow, task_from_rows};

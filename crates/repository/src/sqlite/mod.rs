@@ -17,6 +17,7 @@ mod levels;
 mod limits;
 mod list;
 mod outbox;
+mod overview;
 mod progress;
 mod readers;
 mod retention;

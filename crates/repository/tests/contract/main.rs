@@ -28,6 +28,7 @@ mod levels;
 mod list;
 mod model;
 mod outbox;
+mod overview;
 mod parallel;
 mod progress;
 mod quota;
@@ -129,6 +130,9 @@ contract! {
         a_claim_of_several_workers_serves_them_in_their_order
         parallel_claims_of_several_workers_give_nobody_too_much
         the_types_that_have_work_are_told;
+    overview:
+        the_queues_count_what_waits_runs_and_has_ended
+        live_leases_are_those_that_have_not_run_out;
     claim_repeat:
         a_claim_repeated_under_its_request_id_gets_the_same_claims_while_they_live
         of_parallel_repeats_one_claims_and_all_get_the_same

@@ -79,6 +79,11 @@ pub(crate) async fn metrics(state: web::Data<ApiState>) -> Result<HttpResponse, 
         state.metrics.outbox_backlog.set(backlog);
     }
     state.metrics.set_pools(&state.pools.pools());
+    if let Ok(Ok(queues)) = tokio::time::timeout(CHECK_TIMEOUT, state.overview.all_queues()).await
+        && let Ok(now) = state.store.now().await
+    {
+        state.metrics.set_queues(&queues, now);
+    }
     let text = state.metrics.render().map_err(ApiError::internal)?;
     Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(text))
 }

@@ -20,7 +20,7 @@ use task_testkit::wait;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, broadcast};
 
-use crate::support::{key, loaded, now, stored, user};
+use crate::support::{Hints, key, loaded, now, stored, user};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -40,18 +40,6 @@ struct Queue {
     gate: Arc<Semaphore>,
     hints: broadcast::Sender<Hint>,
     background: Background,
-}
-
-struct Hints(broadcast::Sender<Hint>);
-
-impl HintBus for Hints {
-    fn send(&self, hint: Hint) {
-        let _ = self.0.send(hint);
-    }
-
-    fn subscribe(&self) -> broadcast::Receiver<Hint> {
-        self.0.subscribe()
-    }
 }
 
 fn task_for(worker_id: &str) -> Task {

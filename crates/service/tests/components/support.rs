@@ -10,14 +10,27 @@ use task_domain::{
     UserId,
 };
 use task_protocols::{
-    Loaded, MockDependencyStore, MockExecutionStore, MockExecutorRegistry, MockHintBus, MockHistoryStore,
-    MockProgressStore, MockTaskStore,
+    Hint, HintBus, Loaded, MockDependencyStore, MockExecutionStore, MockExecutorRegistry, MockHintBus,
+    MockHistoryStore, MockProgressStore, MockTaskStore,
 };
 use task_service::{
     Access, Caller, Dependencies, Levels, LimitsPolicy, RandomIds, RunConstraints, Saver, Scope, TaskDraft,
     TaskService, TaskServiceParts,
 };
 use tokio::sync::broadcast;
+
+/// Hints within a test.
+pub(crate) struct Hints(pub(crate) broadcast::Sender<Hint>);
+
+impl HintBus for Hints {
+    fn send(&self, hint: Hint) {
+        let _ = self.0.send(hint);
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<Hint> {
+        self.0.subscribe()
+    }
+}
 
 pub(crate) fn now() -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2030, 1, 2, 3, 4, 5).unwrap()

@@ -12,8 +12,8 @@ use task_domain::decide::{self, Change, Claimer, IdSource, Moment, NewTask, Reje
 use task_domain::{Actor, Event, Handler, LeaseToken, Task, TenantId};
 use task_protocols::{
     AnalyticsStore, ApiKeyStore, ClaimRequest, ClaimTaskRequest, ConversationStore, DependencyStore, ExecutionQuery,
-    ExecutionStore, FactStore, HistoryStore, InboxStore, LevelStore, OutboxEvent, OutboxStore, ProgressStore,
-    RetentionStore, SaveOutcome, TaskFilter, TaskStore, TemplateStore, TimedStore, TrackStore,
+    ExecutionStore, FactStore, HistoryStore, InboxStore, LevelStore, OutboxEvent, OutboxStore, OverviewStore,
+    ProgressStore, RetentionStore, SaveOutcome, TaskFilter, TaskStore, TemplateStore, TimedStore, TrackStore,
 };
 use uuid::Uuid;
 
@@ -27,6 +27,7 @@ pub(crate) struct Stores {
     pub(crate) outbox: Arc<dyn OutboxStore>,
     pub(crate) history: Arc<dyn HistoryStore>,
     pub(crate) dependencies: Arc<dyn DependencyStore>,
+    pub(crate) overview: Arc<dyn OverviewStore>,
     pub(crate) beside: Beside,
     pub(crate) tracks: Arc<dyn TrackStore>,
     /// Whatever must live as long as the stores.
@@ -101,7 +102,7 @@ impl Stores {
             + TrackStore
             + 'static,
         E: TemplateStore + AnalyticsStore + ConversationStore + FactStore + RetentionStore,
-        E: ApiKeyStore + LevelStore + InboxStore,
+        E: ApiKeyStore + LevelStore + InboxStore + OverviewStore,
     {
         Self {
             beside: Beside::of(&engine),
@@ -112,6 +113,7 @@ impl Stores {
             outbox: engine.clone(),
             dependencies: engine.clone(),
             history: engine.clone(),
+            overview: engine.clone(),
             tracks: engine,
             _database: database,
         }
