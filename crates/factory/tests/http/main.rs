@@ -23,5 +23,6 @@ mod tasks;
 mod templates;
 mod track;
 mod worker_control;
+mod worker_example;
 mod worker_leases;
 mod workers;
