@@ -16,6 +16,13 @@ pub struct Conversation {
     pub updated_at: DateTime<Utc>,
 }
 
+/// An entry that is made together with its task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewConversation {
+    pub content: String,
+    pub status: String,
+}
+
 impl Conversation {
     pub const ACTIVE: &'static str = "active";
     /// What the `conversation` executor leaves behind.

@@ -22,7 +22,7 @@ mod template;
 mod text_enum;
 pub mod types;
 
-pub use conversation::Conversation;
+pub use conversation::{Conversation, NewConversation};
 pub use enums::{ExecutionStatus, Handler, OnDependencyFailure, Origin, TaskStatus, TriggerType};
 pub use event::{Event, EventType};
 pub use execution::Execution;

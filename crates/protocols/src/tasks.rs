@@ -159,7 +159,7 @@ pub trait TaskStore: Send + Sync {
     async fn list(&self, filter: &TaskFilter) -> StoreResult<TaskPage>;
 
     /// Saves a change in one transaction: task, attempts, one history row, the events in the
-    /// outbox. MUST change nothing unless `event_seq` still is `expected_seq`, the lease guard
+    /// outbox, and of a new task its conversations, in their order and as old as the task. MUST change nothing unless `event_seq` still is `expected_seq`, the lease guard
     /// holds by the store's clock, and the owner's limits allow it, exactly even under parallel
     /// saves. A concurrent heartbeat or progress entry is not a conflict and is not undone.
     async fn save(&self, change: &Change) -> StoreResult<SaveOutcome>;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use task_domain::decide::{self, Rejection};
-use task_domain::{Execution, JsonObject, Origin, Priority, Task, TaskId, TaskPatch, TaskStatus};
+use task_domain::{Execution, JsonObject, NewConversation, Origin, Priority, Task, TaskId, TaskPatch, TaskStatus};
 use task_protocols::{Loaded, TaskFilter, TaskPage};
 
 use crate::change::moment;
@@ -60,7 +60,18 @@ impl OriginService {
     /// # Errors
     /// Those of [`TaskService::create`].
     pub async fn create(&self, caller: &Caller, draft: TaskDraft) -> Result<Task, ServiceError> {
-        self.tasks.create(caller, TaskDraft { origin: self.origin, ..draft }).await
+        self.create_with_conversations(caller, draft, Vec::new()).await
+    }
+
+    /// The same together with what is said about it: both, or neither.
+    pub async fn create_with_conversations(
+        &self,
+        caller: &Caller,
+        draft: TaskDraft,
+        conversations: Vec<NewConversation>,
+    ) -> Result<Task, ServiceError> {
+        let draft = TaskDraft { origin: self.origin, ..draft };
+        self.tasks.create_with_conversations(caller, draft, conversations).await
     }
 
     pub async fn get(&self, caller: &Caller, task_id: &TaskId) -> Result<Task, ServiceError> {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use futures::StreamExt;
 use task_domain::decide::{Change, Idempotency};
-use task_domain::{Task, TaskId, TaskStatus};
+use task_domain::{NewConversation, Task, TaskId, TaskStatus};
 
 use crate::{Caller, Scope, ServiceError, TaskDraft, TaskService};
 
@@ -35,7 +35,20 @@ impl TaskService {
     /// `Invalid` with every problem; `Forbidden`; `Limited` (`active_tasks`, `daily_executions`,
     /// `schedule_interval`); `DuplicateTask`. Nothing is created then.
     pub async fn create(&self, caller: &Caller, draft: TaskDraft) -> Result<Task, ServiceError> {
-        let change = self.decide_create(caller, draft).await?;
+        self.create_with_conversations(caller, draft, Vec::new()).await
+    }
+
+    /// Creates a task together with what is said about it: both, or neither.
+    ///
+    /// # Errors
+    /// As [`TaskService::create`].
+    pub async fn create_with_conversations(
+        &self,
+        caller: &Caller,
+        draft: TaskDraft,
+        conversations: Vec<NewConversation>,
+    ) -> Result<Task, ServiceError> {
+        let change = Change { conversations, ..self.decide_create(caller, draft).await? };
         Ok(self.unblocked(self.saver.create(&change).await?).await?.task)
     }
 

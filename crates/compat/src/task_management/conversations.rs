@@ -10,7 +10,7 @@ use task_service::{ConversationPatch, ServiceError};
 use utoipa::ToSchema;
 
 use super::dto::ConversationDto;
-use super::tasks::{MAX_CONTENT, MOST, NewConversation, number};
+use super::tasks::{MAX_CONTENT, MOST, NewEntry, number};
 use crate::common::{Answer, Authorised, Body, Detail, DropIn, Refusal};
 
 /// What may be changed.
@@ -25,7 +25,7 @@ pub(crate) struct ConversationEdit {
 #[utoipa::path(
     tag = "Conversations",
     params(("task_id" = i64, Path)),
-    request_body = NewConversation,
+    request_body = NewEntry,
     responses((status = 200, body = ConversationDto), (status = 404, body = Value), (status = 422, body = Value))
 )]
 #[post("/tasks/{task_id}/conversations/")]

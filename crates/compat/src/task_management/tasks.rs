@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use actix_web::{HttpRequest, HttpResponse, delete, get, post, put, web};
 use serde_json::{Map, Value, json};
-use task_domain::{Conversation, Handler, Origin, Priority, RetryPolicy, Task, TaskStatus};
+use task_domain::{Conversation, Handler, NewConversation, Origin, Priority, RetryPolicy, Task};
 use task_protocols::TaskFilter;
 use task_server::plumbing::{ApiError, FieldError, Fields, Query};
 use task_service::{Amendment, Caller, RunConstraints, ServiceError, TaskDraft};
@@ -27,13 +27,13 @@ pub(crate) struct NewTask {
     #[schema(max_length = 255)]
     title: String,
     description: Option<String>,
-    conversations: Option<Vec<NewConversation>>,
+    conversations: Option<Vec<NewEntry>>,
 }
 
 /// A new entry.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes the body in the OpenAPI document")]
-pub(crate) struct NewConversation {
+pub(crate) struct NewEntry {
     content: String,
     #[schema(default = "active")]
     status: Option<String>,
@@ -61,10 +61,7 @@ async fn whole(drop_in: &DropIn, task: Task) -> Result<TaskDto, ServiceError> {
     Ok(TaskDto::new(task, conversations))
 }
 
-/// `content` and `status` of an entry; both empty where they are not given.
-type Entry = (String, String);
-
-fn entries(fields: &mut Fields) -> Vec<Entry> {
+fn entries(fields: &mut Fields) -> Vec<NewConversation> {
     let Some(Value::Array(items)) = fields.take("conversations").flatten() else { return Vec::new() };
     if items.len() > MAX_CONVERSATIONS {
         fields.problem("conversations", format!("must have at most {MAX_CONVERSATIONS} entries"), "value_error");
@@ -78,7 +75,9 @@ fn entries(fields: &mut Fields) -> Vec<Entry> {
             Some(status) => status.as_str().filter(|text| (1..=64).contains(&text.chars().count())),
         };
         match (content, status) {
-            (Some(content), Some(status)) => entries.push((content.to_owned(), status.to_owned())),
+            (Some(content), Some(status)) => {
+                entries.push(NewConversation { content: content.to_owned(), status: status.to_owned() });
+            }
             (None, _) => fields.problem(&format!("conversations.{n}.content"), "must be a text", "value_error"),
             (_, None) => {
                 fields.problem(&format!("conversations.{n}.status"), "must have 1 to 64 characters", "value_error")
@@ -88,7 +87,7 @@ fn entries(fields: &mut Fields) -> Vec<Entry> {
     entries
 }
 
-fn draft(body: Option<Value>) -> Result<(TaskDraft, Vec<Entry>), ApiError> {
+fn draft(body: Option<Value>) -> Result<(TaskDraft, Vec<NewConversation>), ApiError> {
     let mut fields = Fields::of_body(body, false)?;
     let title = fields.required_text("title", 1..=255);
     let description = fields.text("description", 0..=10_000);
@@ -114,29 +113,21 @@ fn draft(body: Option<Value>) -> Result<(TaskDraft, Vec<Entry>), ApiError> {
         timeout_seconds: None,
         retry: RetryPolicy::default(),
         credits_per_run: 0.0,
-        // Queued once its conversations are there.
-        run_immediately: entries.is_empty(),
+        run_immediately: true,
         constraints: RunConstraints::default(),
     };
     Ok((draft, entries))
 }
 
+/// The task, and its entries from the start: a crash leaves both or neither.
 async fn create(
     drop_in: &DropIn,
     caller: &Caller,
     draft: TaskDraft,
-    entries: Vec<Entry>,
+    entries: Vec<NewConversation>,
 ) -> Result<TaskDto, ServiceError> {
-    let mut task = drop_in.tasks.create(caller, draft).await?;
-    if entries.is_empty() {
-        return Ok(TaskDto::new(task, Vec::new()));
-    }
-    let mut conversations = Vec::with_capacity(entries.len());
-    for (content, status) in entries {
-        conversations.push(drop_in.engine.conversations.add(caller, &task.task_id, &content, &status).await?);
-    }
-    task = drop_in.tasks.set_status(caller, &task.task_id, TaskStatus::Queued).await?;
-    Ok(TaskDto::new(task, conversations))
+    let task = drop_in.tasks.create_with_conversations(caller, draft, entries).await?;
+    whole(drop_in, task).await
 }
 
 /// Creates a task; it is processed in the background.

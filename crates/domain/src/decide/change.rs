@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use crate::event::status_changed_data;
 use crate::{
-    Actor, Demand, Event, EventType, Execution, HistoryEntry, LeaseLost, LeaseToken, LevelLimits, Task, TaskStatus,
+    Actor, Demand, Event, EventType, Execution, HistoryEntry, LeaseLost, LeaseToken, LevelLimits, NewConversation,
+    Task, TaskStatus,
 };
 
 /// Where new ids and tokens come from; a test hands in a counter.
@@ -55,6 +56,8 @@ pub struct Change {
     pub limits: Option<LevelLimits>,
     /// Makes a create safe to repeat. Set by the service.
     pub idempotency: Option<Idempotency>,
+    /// What is said about a new task from the start. Set by the service.
+    pub conversations: Vec<NewConversation>,
 }
 
 /// What a create is known by when it is repeated.
@@ -185,6 +188,7 @@ impl<'a> Draft<'a> {
             demand: self.demand,
             limits: None,
             idempotency: None,
+            conversations: Vec::new(),
         }
     }
 }

@@ -8,7 +8,7 @@ use diesel::sql_types::{Array, BigInt, Jsonb, Text};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use serde::Serialize;
 use task_domain::decide::{Change, Idempotency, LeaseGuard};
-use task_domain::{ExecutionStatus, TaskId};
+use task_domain::{ExecutionStatus, NewConversation, TaskId};
 use task_protocols::{SaveOutcome, StoreResult};
 
 use super::batcher::Key;
@@ -37,6 +37,15 @@ struct Document {
     finished: Option<ExecutionRow>,
     history: HistoryRow,
     events: Vec<OutboxRow>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    conversations: Vec<Said>,
+}
+
+/// An entry that is made together with its task.
+#[derive(Debug, Serialize)]
+struct Said {
+    content: String,
+    status: String,
 }
 
 impl Document {
@@ -58,7 +67,14 @@ impl Document {
             finished: finished.map(|execution| ExecutionRow::new(task.id, execution)),
             history: HistoryRow::new(task.id, change, 0),
             events: change.events.iter().map(OutboxRow::from).collect(),
+            conversations: change.conversations.iter().map(Said::from).collect(),
         }
+    }
+}
+
+impl From<&NewConversation> for Said {
+    fn from(entry: &NewConversation) -> Self {
+        Self { content: entry.content.clone(), status: entry.status.clone() }
     }
 }
 

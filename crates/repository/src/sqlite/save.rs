@@ -3,12 +3,12 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use task_domain::decide::{Change, LeaseGuard};
-use task_domain::{ExecutionStatus, TaskId, TenantId};
+use task_domain::{ExecutionStatus, NewConversation, TaskId, TenantId};
 use task_protocols::SaveOutcome;
 
 use super::schema::{
-    execution_no, idempotency_keys, outbox_events, task_dependencies, task_executions, task_history, task_states,
-    user_tasks,
+    execution_no, idempotency_keys, outbox_events, task_conversations, task_dependencies, task_executions,
+    task_history, task_states, user_tasks,
 };
 use super::{concurrency, limits};
 use crate::columns::{Id, Stamp};
@@ -51,6 +51,18 @@ fn create(conn: &mut SqliteConnection, change: &Change, now: DateTime<Utc>) -> Q
                 task_dependencies::tenant_id.eq(task.tenant_id.as_str()),
                 task_dependencies::depends_on.eq(depends_on.as_str()),
                 task_dependencies::task_id.eq(task.task_id.as_str()),
+            ))
+            .execute(conn)?;
+    }
+    for NewConversation { content, status } in &change.conversations {
+        diesel::insert_into(task_conversations::table)
+            .values((
+                task_conversations::tenant_id.eq(task.tenant_id.as_str()),
+                task_conversations::task_id.eq(id),
+                task_conversations::content.eq(content),
+                task_conversations::status.eq(status),
+                task_conversations::created_at.eq(Stamp(task.created_at)),
+                task_conversations::updated_at.eq(Stamp(task.created_at)),
             ))
             .execute(conn)?;
     }

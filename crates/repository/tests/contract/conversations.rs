@@ -1,9 +1,11 @@
 //! Conversations of a task.
 
-use task_domain::{Conversation, Task, decide};
+use task_domain::decide::{self, Change};
+use task_domain::{Conversation, NewConversation, Task};
+use task_protocols::SaveOutcome;
 
-use crate::support::Stores;
-use crate::support::build::{new_task, tenant};
+use crate::support::build::{new_task, queued, tenant};
+use crate::support::{Stores, moment};
 
 async fn add(stores: &Stores, task: &Task, content: &str) -> Conversation {
     let added =
@@ -106,4 +108,19 @@ pub(crate) async fn conversations_of_another_tenant_are_neither_read_nor_changed
     assert!(!store.delete_conversation(&theirs, entry.id).await.unwrap());
     assert_eq!(store.mark_conversations(&theirs, &task.task_id, "processed").await.unwrap(), 0);
     assert_eq!(list(&stores, &task, 0, 10).await, [entry]);
+}
+
+pub(crate) async fn a_new_task_has_its_entries_from_the_start_or_is_not_there(stores: Stores) {
+    let entry = |content: &str, status: &str| NewConversation { content: content.into(), status: status.into() };
+    let said = vec![entry("one\n'two' \\ ☂", "active"), entry("three", "archived"), entry("", "x")];
+    let change = decide::create(queued(), &moment(stores.now().await)).unwrap();
+    let change = Change { conversations: said.clone(), ..change };
+    let SaveOutcome::Saved { id } = stores.tasks.save(&change).await.unwrap() else { panic!("not saved") };
+    let found = list(&stores, &change.task, 0, 10).await;
+    let texts: Vec<_> = found.iter().map(|e| entry(&e.content, &e.status)).collect();
+    assert_eq!(texts, said);
+    assert!(found.iter().all(|e| e.created_at == change.task.created_at && e.updated_at == e.created_at));
+    let tenant_id = &change.task.tenant_id;
+    assert_eq!(stores.tasks.save(&change).await.unwrap(), SaveOutcome::Duplicate);
+    assert_eq!(stores.beside.conversations.count_conversations(tenant_id, &[id]).await.unwrap(), [(id, 3)]);
 }

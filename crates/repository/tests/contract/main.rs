@@ -246,6 +246,7 @@ contract! {
         an_edit_changes_what_is_given
         a_mark_changes_and_counts_those_with_another_status
         entries_go_one_by_one_and_with_their_task
+        a_new_task_has_its_entries_from_the_start_or_is_not_there
         conversations_of_another_tenant_are_neither_read_nor_changed;
     facts:
         a_fact_is_found_as_it_was_added

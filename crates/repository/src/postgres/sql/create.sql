@@ -50,6 +50,14 @@ dependencies AS (
     FROM placed AS p
     CROSS JOIN LATERAL jsonb_array_elements_text(p.doc->'task'->'depends_on') AS d(depends_on)
 ),
+conversations AS (
+    INSERT INTO task.task_conversations (tenant_id, task_id, content, status, created_at, updated_at)
+    SELECT p.tenant_id, p.id, c.entry->>'content', c.entry->>'status', t.created_at, t.created_at
+    FROM placed AS p
+    CROSS JOIN LATERAL jsonb_populate_record(null::task.user_tasks, p.doc->'task') AS t
+    CROSS JOIN LATERAL jsonb_array_elements(p.doc->'conversations') WITH ORDINALITY AS c(entry, k)
+    ORDER BY p.n, c.k
+),
 events AS (
     INSERT INTO task.outbox_events (tenant_id, event_id, event_type, task_id, user_id, origin, seq, payload, occurred_at)
     SELECT e.tenant_id, e.event_id, e.event_type, e.task_id, e.user_id, e.origin, e.seq, e.payload, e.occurred_at
