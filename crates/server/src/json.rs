@@ -26,7 +26,7 @@ pub(crate) const MAX_PROBLEMS: usize = 50;
 pub struct JsonBody(pub Option<Value>);
 
 /// The same for a body that may carry a result.
-pub(crate) struct LargeBody(pub(crate) Option<Value>);
+pub struct LargeBody(pub Option<Value>);
 
 impl FromRequest for JsonBody {
     type Error = ApiError;

@@ -29,7 +29,7 @@ pub mod plumbing {
     pub use crate::auth::{Authenticated, same};
     pub use crate::errors::{ApiError, FieldError};
     pub use crate::fields::Fields;
-    pub use crate::json::JsonBody;
+    pub use crate::json::{JsonBody, LargeBody};
     pub use crate::request_context::{ApiName, track};
     pub use crate::routes::query::{Query, number, task_id, uuid};
 

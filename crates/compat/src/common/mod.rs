@@ -9,7 +9,7 @@ mod drop_in;
 mod refusal;
 
 pub use api::{Api, document, run};
-pub(crate) use body::Body;
+pub(crate) use body::{Body, ResultBody};
 pub use caller::Admission;
 pub(crate) use caller::{Authorised, anybody};
 pub use cors::Cors;

@@ -8,7 +8,7 @@ use task_server::plumbing::{ApiError, FieldError, Query, task_id};
 use task_service::{NamedClaim, ServiceError};
 
 use super::document::{Document, TENANT_ID, word};
-use crate::common::{Answer, Authorised, Body, Detail, DropIn, Refusal};
+use crate::common::{Answer, Authorised, Body, Detail, DropIn, Refusal, ResultBody};
 
 const MAX_NAME: usize = 255;
 const NO_MESSAGE: &str = "Error must contain 'message' field";
@@ -141,7 +141,7 @@ pub(crate) async fn complete_task(
     caller: Authorised<Detail>,
     request: HttpRequest,
     id: web::Path<String>,
-    body: Body<Detail>,
+    body: ResultBody<Detail>,
 ) -> Answer<Detail> {
     let id = task_id(&id)?;
     let Names { processor_id, body, .. } = names(request.query_string(), body.0)?;

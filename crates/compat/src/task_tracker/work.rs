@@ -10,7 +10,7 @@ use task_service::{Caller, NamedClaim, ServiceError};
 use super::input;
 use super::row::{MOST, Row};
 use super::shape::{Flat, refused, stamp, word};
-use crate::common::{Answer, Authorised, Body, DropIn};
+use crate::common::{Answer, Authorised, Body, DropIn, ResultBody};
 
 fn moved(task: &Task) -> HttpResponse {
     HttpResponse::Created().json(json!({
@@ -66,7 +66,7 @@ pub(crate) async fn complete_task(
     drop_in: web::Data<DropIn>,
     caller: Authorised<Flat>,
     id: web::Path<String>,
-    body: Body<Flat>,
+    body: ResultBody<Flat>,
 ) -> Answer<Flat> {
     let (named, result) = input::completion(body.0)?;
     let tasks = drop_in.tasks.clone();

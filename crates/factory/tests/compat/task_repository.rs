@@ -15,6 +15,7 @@ on_both_engines!(
     a_claim_names_its_processor_and_is_refused_in_the_old_words,
     a_report_checks_the_state_then_the_processor,
     results_are_stored_whole_or_unwrapped,
+    a_result_has_up_to_a_mebibyte,
     a_put_changes_what_is_given_and_merges_metadata,
     every_status_can_be_set,
     lists_are_filtered_and_most_urgent_first,
@@ -227,6 +228,20 @@ async fn results_are_stored_whole_or_unwrapped(app: TestApp) {
         post(&app, FAIL, &id, body).await.expect(200);
         assert_eq!(get(&app, &id).await["error"], message);
     }
+    app.stop().await;
+}
+
+async fn a_result_has_up_to_a_mebibyte(app: TestApp) {
+    let id = claimed(&app).await;
+    let large = "x".repeat(1024 * 1024);
+    let refused = post(&app, COMPLETE, &id, json!({"result": large.repeat(2)})).await.expect(413);
+    assert_eq!(refused.as_object().unwrap().keys().collect::<Vec<_>>(), ["detail"]);
+    assert_eq!(get(&app, &id).await["status"], "processing");
+    post(&app, COMPLETE, &id, json!({"result": large})).await.expect(200);
+    let task = get(&app, &id).await;
+    assert!(task["status"] == "completed" && task["results"] == large.as_str());
+    let new = json!({"task_type": "t", "request": {"text": large}, "template": {"service_type": "x"}});
+    call(&app, "POST /api/v1/tasks", &[], Some(new)).await.expect(413);
     app.stop().await;
 }
 
