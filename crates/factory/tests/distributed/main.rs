@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic where it stands")]
 
 mod broker_away;
+mod conversations;
 mod database_restart;
 mod inbound;
 mod shutdown;
