@@ -29,8 +29,8 @@ const PORTS: [(&str, &str); 4] =
 
 /// Keeps the database of a test.
 enum Database {
-    Sqlite(#[expect(dead_code, reason = "removed on drop")] TempDatabase),
-    Postgres(#[expect(dead_code, reason = "removed on drop")] TestDatabase),
+    Sqlite(TempDatabase),
+    Postgres(TestDatabase),
 }
 
 /// A running service with its drop-in APIs.
@@ -117,6 +117,13 @@ impl TestApp {
         }
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         Call { request: self.client.request(method, format!("{}{path}", self.base(api))) }
+    }
+
+    pub(crate) fn database_url(&self) -> String {
+        match &self._database {
+            Database::Sqlite(database) => format!("sqlite://{}", database.path().display()),
+            Database::Postgres(database) => database.url().to_owned(),
+        }
     }
 
     pub(crate) fn client(&self) -> &Client {
