@@ -3,40 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
 
-use async_nats::jetstream::{self, consumer::pull};
-use futures::StreamExt;
 use serde_json::{Value, json};
 use task_testkit::nats::PrivateServer;
 use task_testkit::wait;
-use tokio::sync::Mutex;
 
-use crate::support::{Instance, PATIENCE, committed, database};
-
-/// What a durable subscriber was given, in order; repeats included.
-type Received = Arc<Mutex<Vec<Value>>>;
-
-/// Pulls and acknowledges for ever, through everything that happens to the server.
-async fn subscribe(url: String, received: Received) {
-    let client = async_nats::ConnectOptions::new().retry_on_initial_connect().connect(url).await.unwrap();
-    let context = jetstream::new(client);
-    loop {
-        // The stream appears with the first event.
-        let Ok(stream) = context.get_stream("TASK_SERVICE").await else {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            continue;
-        };
-        let durable = pull::Config { durable_name: Some("test".into()), ..pull::Config::default() };
-        let Ok(consumer) = stream.get_or_create_consumer("test", durable).await else { continue };
-        let fetch = consumer.fetch().max_messages(1000).expires(Duration::from_millis(500)).messages();
-        let Ok(mut messages) = fetch.await else { continue };
-        while let Some(Ok(message)) = messages.next().await {
-            received.lock().await.push(serde_json::from_slice(&message.payload).unwrap());
-            let _ = message.ack().await;
-        }
-    }
-}
+use crate::support::{Instance, PATIENCE, Received, committed, database, subscribe};
 
 /// Creates and executes tasks until told to stop; how many were accepted.
 async fn load(instance: &Instance, name: &str, accepted: &AtomicUsize, stop: &AtomicBool) {

@@ -2,13 +2,17 @@
 
 use std::collections::HashMap;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_nats::jetstream::{self, consumer::pull};
+use futures::StreamExt;
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 use task_factory::{Application, Settings};
 use task_testkit::pg::TestDatabase;
 use task_testkit::{ports, process, wait};
+use tokio::sync::Mutex;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -55,6 +59,11 @@ impl Instance {
         instance
     }
 
+    /// Where it listens.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
     pub(crate) fn signal(&self, signal: &str) {
         process::signal(&self.child, signal);
     }
@@ -77,7 +86,7 @@ impl Instance {
     }
 
     pub(crate) async fn post(&self, path: &str, body: Value) -> reqwest::Result<Response> {
-        self.client.post(format!("{}{path}", self.base)).header("X-User-ID", "ann").json(&body).send().await
+        self.client.post(format!("{}{path}", self.base())).header("X-User-ID", "ann").json(&body).send().await
     }
 
     /// Posts with the development key; the answer, which must be a success.
@@ -105,7 +114,7 @@ impl Instance {
     }
 
     pub(crate) async fn get(&self, path: &str) -> Value {
-        let request = self.client.get(format!("{}{path}", self.base)).header("X-User-ID", "ann");
+        let request = self.client.get(format!("{}{path}", self.base())).header("X-User-ID", "ann");
         request.send().await.unwrap().json().await.unwrap()
     }
 
@@ -120,7 +129,7 @@ impl Instance {
     }
 
     pub(crate) async fn get_text(&self, path: &str) -> String {
-        self.client.get(format!("{}{path}", self.base)).send().await.unwrap().text().await.unwrap()
+        self.client.get(format!("{}{path}", self.base())).send().await.unwrap().text().await.unwrap()
     }
 
     /// Creates an `echo` task with `config`; it must be accepted.
@@ -169,4 +178,46 @@ pub(crate) async fn committed(database: &TestDatabase) -> HashMap<String, (Strin
         .await
         .unwrap();
     rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect()
+}
+
+/// What a durable subscriber was given, in order; repeats included.
+pub(crate) type Received = Arc<Mutex<Vec<Value>>>;
+
+/// Pulls and acknowledges for ever, through everything that happens to the server.
+pub(crate) async fn subscribe(url: String, received: Received) {
+    let client = async_nats::ConnectOptions::new().retry_on_initial_connect().connect(url).await.unwrap();
+    let context = jetstream::new(client);
+    loop {
+        // The stream appears with the first event.
+        let Ok(stream) = context.get_stream("TASK_SERVICE").await else {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            continue;
+        };
+        let durable = pull::Config { durable_name: Some("test".into()), ..pull::Config::default() };
+        let Ok(consumer) = stream.get_or_create_consumer("test", durable).await else { continue };
+        let fetch = consumer.fetch().max_messages(1000).expires(Duration::from_millis(500)).messages();
+        let Ok(mut messages) = fetch.await else { continue };
+        while let Some(Ok(message)) = messages.next().await {
+            received.lock().await.push(serde_json::from_slice(&message.payload).unwrap());
+            let _ = message.ack().await;
+        }
+    }
+}
+
+/// Event and id of the frames that have one, as they arrive; reads at most `count` of them, fewer when
+/// the stream ends before, in order or not.
+pub(crate) async fn frames(response: Response, count: usize) -> Vec<(String, String)> {
+    let (mut bytes, mut text, mut frames) = (response.bytes_stream(), String::new(), Vec::new());
+    while frames.len() < count {
+        let Some(Ok(chunk)) = bytes.next().await else { break };
+        text.push_str(std::str::from_utf8(&chunk).unwrap());
+        while let Some(end) = text.find("\n\n")
+            && frames.len() < count
+        {
+            let frame: String = text.drain(..end + 2).collect();
+            let field = |name: &str| frame.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+            frames.extend(field("event: ").zip(field("id: ")));
+        }
+    }
+    frames
 }

@@ -1,29 +1,11 @@
 //! A progress stream that is cut and resumed at another instance, again and again.
 
-use futures::StreamExt;
 use serde_json::json;
 
-use crate::support::{Instance, database};
+use crate::support::{Instance, database, frames};
 
 const STEPS: i64 = 600;
 const CUTS: usize = 200;
-
-/// Event and id of the frames that have one, as they arrive; reads at most `count` of them.
-async fn read(response: reqwest::Response, count: usize) -> Vec<(String, String)> {
-    let (mut bytes, mut text, mut frames) = (response.bytes_stream(), String::new(), Vec::new());
-    while frames.len() < count {
-        let Some(chunk) = bytes.next().await else { break };
-        text.push_str(std::str::from_utf8(&chunk.unwrap()).unwrap());
-        while let Some(end) = text.find("\n\n")
-            && frames.len() < count
-        {
-            let frame: String = text.drain(..end + 2).collect();
-            let field = |name: &str| frame.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
-            frames.extend(field("event: ").zip(field("id: ")));
-        }
-    }
-    frames
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_is_cut_200_times_between_two_instances_misses_and_repeats_nothing() {
@@ -41,7 +23,7 @@ async fn a_stream_that_is_cut_200_times_between_two_instances_misses_and_repeats
         let last = heard.last().map(|(_, id)| id.clone());
         let response = instances[cut % 2].track("long", last.as_deref()).await;
         assert_eq!(response.status(), 200, "cut {cut}");
-        heard.extend(read(response, count).await);
+        heard.extend(frames(response, count).await);
     }
     let progress: Vec<i64> = heard
         .iter()
