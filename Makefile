@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run dev-distributed deps test fmt lint doc openapi bench bench-large bench-layout
+.PHONY: help run dev-distributed deps test soak fmt lint doc openapi bench bench-large bench-layout
 
 SERVICES := scripts/services.py
 
@@ -22,6 +22,13 @@ test: toolchain deps ## Run every test on both engines
 		$(SERVICES) -- cargo nextest run --workspace; \
 	else \
 		$(SERVICES) -- cargo test --workspace; \
+	fi
+
+soak: toolchain deps ## Run the fault scenarios in their long form (about ten minutes)
+	@if cargo nextest --version >/dev/null 2>&1; then \
+		FAULTLAB=long $(SERVICES) -- cargo nextest run --profile soak -p task-factory --test faultlab; \
+	else \
+		FAULTLAB=long $(SERVICES) -- cargo test -p task-factory --test faultlab; \
 	fi
 
 fmt: ## Format the code
