@@ -38,6 +38,21 @@ pub struct LimitExceeded {
     pub used: i64,
 }
 
+impl LimitExceeded {
+    /// After how many seconds the same may be admitted: when the UTC day is over for the runs of a
+    /// day, else in a minute.
+    pub fn retry_after(&self, now: DateTime<Utc>) -> i64 {
+        match self.limit_type {
+            LimitType::DailyExecutions => {
+                let left = LevelLimits::day_start(now) + Duration::days(1) - now;
+                // Not a moment before midnight.
+                left.num_seconds() + i64::from(left.subsec_nanos() > 0)
+            }
+            LimitType::ActiveTasks | LimitType::ScheduleInterval | LimitType::TaskExecutionRate => 60,
+        }
+    }
+}
+
 /// The limits of one level; `None` = none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

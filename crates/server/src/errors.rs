@@ -4,7 +4,6 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::{Value, json};
-use task_domain::LimitType;
 use task_domain::decide::Rejection;
 use task_protocols::StoreError;
 use task_service::{Problem, ServiceError};
@@ -175,7 +174,7 @@ fn service_parts(error: &ServiceError) -> (StatusCode, &'static str, Value) {
             (StatusCode::CONFLICT, "not_claimable", json!({"detail": message, "from": status, "to": "running"}))
         }
         ServiceError::Rejected(_) => (StatusCode::CONFLICT, "conflict", json!({"detail": message})),
-        ServiceError::Limited(limited) => (
+        ServiceError::Limited { exceeded: limited, .. } => (
             StatusCode::TOO_MANY_REQUESTS,
             "limit_exceeded",
             json!({"detail": message, "limit_type": limited.limit_type, "limit": limited.limit, "used": limited.used}),
@@ -195,13 +194,9 @@ fn service_parts(error: &ServiceError) -> (StatusCode, &'static str, Value) {
 }
 
 /// Seconds after which trying again may work.
-fn retry_after(error: &ApiError) -> Option<u32> {
+fn retry_after(error: &ApiError) -> Option<i64> {
     match error {
-        ApiError::Service(ServiceError::Limited(limited)) => Some(match limited.limit_type {
-            LimitType::TaskExecutionRate => 60,
-            LimitType::DailyExecutions => 3600,
-            LimitType::ActiveTasks | LimitType::ScheduleInterval => 60,
-        }),
+        ApiError::Service(ServiceError::Limited { retry_after, .. }) => Some(*retry_after),
         ApiError::Service(ServiceError::Store(StoreError::Unavailable(_))) => Some(2),
         ApiError::Service(ServiceError::Contended) => Some(1),
         ApiError::TooManyStreams => Some(5),

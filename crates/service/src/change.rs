@@ -154,7 +154,7 @@ impl Saver {
             }
             // Only a create has a key, and it looks at repeats itself.
             SaveOutcome::Stale | SaveOutcome::Repeated { .. } => Ok(None),
-            SaveOutcome::Limited(limited) => Err(ServiceError::Limited(limited)),
+            SaveOutcome::Limited(limited) => Err(ServiceError::limited(limited, change.history.occurred_at)),
             SaveOutcome::Duplicate => Err(ServiceError::DuplicateTask { task_id: change.task.task_id.to_string() }),
         }
     }

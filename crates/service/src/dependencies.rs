@@ -126,7 +126,7 @@ impl Dependencies {
         if let Err(error) = self.settle(tenant_id, task_id).await {
             match error {
                 // Its owner may start no more runs today: it stays blocked until the slow look comes by.
-                ServiceError::Limited(_) => {}
+                ServiceError::Limited { .. } => {}
                 error => warn(&error),
             }
         }

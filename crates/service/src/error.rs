@@ -1,5 +1,6 @@
 //! What a use case answers when it does not do what was asked.
 
+use chrono::{DateTime, Utc};
 use task_domain::decide::Rejection;
 use task_domain::{LimitExceeded, SubscriptionLevel, TaskStatus};
 use task_protocols::StoreError;
@@ -58,8 +59,9 @@ pub enum ServiceError {
     /// The task's state does not allow it, or the lease is lost.
     #[error(transparent)]
     Rejected(Rejection),
-    #[error(transparent)]
-    Limited(LimitExceeded),
+    /// `retry_after`: seconds.
+    #[error("{exceeded}")]
+    Limited { exceeded: LimitExceeded, retry_after: i64 },
     /// `If-Match` names another version than the task's, which is `version`.
     #[error("The task was changed meanwhile; read it again")]
     PreconditionFailed { version: i64 },
@@ -83,6 +85,11 @@ impl From<Rejection> for ServiceError {
 }
 
 impl ServiceError {
+    /// Met at `now`.
+    pub(crate) fn limited(exceeded: LimitExceeded, now: DateTime<Utc>) -> Self {
+        Self::Limited { exceeded, retry_after: exceeded.retry_after(now) }
+    }
+
     pub(crate) fn invalid(field: &str, message: impl Into<String>) -> Self {
         Self::Invalid(vec![Problem::new(field, message)])
     }

@@ -140,7 +140,8 @@ impl Levels {
         }
         let limits = self.policy.limits.of(self.level_of(&change.task.tenant_id, &user_id, named).await?);
         if let Some(schedule) = schedule {
-            limits.check_interval(schedule.shortest_interval(now)).map_err(ServiceError::Limited)?;
+            let checked = limits.check_interval(schedule.shortest_interval(now));
+            checked.map_err(|exceeded| ServiceError::limited(exceeded, now))?;
         }
         change.limits = Some(limits);
         Ok(())

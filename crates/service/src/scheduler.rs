@@ -55,7 +55,9 @@ impl Scheduler {
         match self.saver.save(&change).await {
             // Stale: another instance, or the owner, was first.
             Ok(_) => Ok(()),
-            Err(ServiceError::Limited(limited)) if limited.limit_type == LimitType::DailyExecutions => {
+            Err(ServiceError::Limited { exceeded: limited, .. })
+                if limited.limit_type == LimitType::DailyExecutions =>
+            {
                 let midnight = LevelLimits::day_start(loaded.now) + Duration::days(1);
                 let reason =
                     format!("daily limit of {} runs is used up; skipped until after midnight UTC", limited.limit);

@@ -71,7 +71,7 @@ impl TaskService {
                 self.unblocked(created).await
             }
             // What cannot be made any more may have been made in time.
-            Err(error @ (ServiceError::Invalid(_) | ServiceError::Rejected(_) | ServiceError::Limited(_))) => {
+            Err(error @ (ServiceError::Invalid(_) | ServiceError::Rejected(_) | ServiceError::Limited { .. })) => {
                 let made = match &known {
                     Some(known) => self.saver.made_before(&caller.tenant_id, known).await?,
                     None => None,
@@ -90,7 +90,7 @@ impl TaskService {
         }
         match self.dependencies.settle(&task.tenant_id, &task.task_id).await {
             // It stays blocked, and the slow look comes by.
-            Ok(()) | Err(ServiceError::Limited(_)) => {}
+            Ok(()) | Err(ServiceError::Limited { .. }) => {}
             Err(error) => return Err(error),
         }
         let task = self.saver.load(&task.tenant_id, &task.task_id).await?.task;
