@@ -105,6 +105,18 @@ impl Caller {
         if self.has(scope) { Ok(()) } else { Err(ServiceError::Forbidden { action, required_level: None }) }
     }
 
+    /// Whether the caller may read tasks at all: a key for facts only may not.
+    ///
+    /// # Errors
+    /// `Forbidden`.
+    pub fn need_tasks(&self) -> Result<(), ServiceError> {
+        if self.reads_tasks() { Ok(()) } else { Err(ServiceError::Forbidden { action: "read", required_level: None }) }
+    }
+
+    fn reads_tasks(&self) -> bool {
+        self.has(Scope::TasksWrite) || self.has(Scope::TasksWork)
+    }
+
     /// Whether a key is limited to other task types.
     pub(crate) fn may_use_type(&self, task_type: &str) -> bool {
         match &self.access {
@@ -123,7 +135,9 @@ impl Caller {
         match &self.access {
             Access::User { user_id, .. } => owner == Some(user_id),
             Access::Key { acting_for, .. } => {
-                self.may_use_type(task_type) && acting_for.as_ref().is_none_or(|(user_id, _)| owner == Some(user_id))
+                self.reads_tasks()
+                    && self.may_use_type(task_type)
+                    && acting_for.as_ref().is_none_or(|(user_id, _)| owner == Some(user_id))
             }
         }
     }

@@ -77,6 +77,14 @@ impl TaskService {
         Ok(change)
     }
 
+    /// Whether the caller may create tasks at all.
+    ///
+    /// # Errors
+    /// `Forbidden`.
+    pub fn allow_create(&self, caller: &Caller) -> Result<(), ServiceError> {
+        caller.need(Scope::TasksWrite, "create")
+    }
+
     /// Problems of a draft beyond what the edge checks of its texts: the type, its handler, its config.
     pub fn draft_problems(&self, caller: &Caller, draft: &TaskDraft) -> Vec<Problem> {
         let mut problems = Vec::new();
@@ -178,6 +186,7 @@ impl TaskService {
     /// One page of the caller's tasks: whatever tenant and user `filter` names, users see their
     /// own, keys their tenant's.
     pub async fn list(&self, caller: &Caller, filter: TaskFilter) -> Result<TaskPage, ServiceError> {
+        caller.need_tasks()?;
         let user_id = match &caller.access {
             Access::User { user_id, .. } => Some(user_id.clone()),
             Access::Key { .. } => caller.user_id().cloned().or(filter.user_id),

@@ -128,6 +128,7 @@ pub(crate) async fn get_analytics(
     caller: Authenticated,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
+    caller.0.need_tasks()?;
     let mut query = Query::of(request.query_string())?;
     let days = query.whole("days", 1..=365, 30);
     let named = query.get_with("user_id", |text| UserId::new(text).map_err(|problem| problem.to_string()));

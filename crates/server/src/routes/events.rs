@@ -33,7 +33,7 @@ const BATCH: i64 = 100;
     ),
     responses(
         (status = 200, description = "Frames `event: <type>`, `id: <position>`, `data: <payload>`", content_type = "text/event-stream", body = String),
-        (status = 401, body = ErrorDto),
+        (status = 401, body = ErrorDto), (status = 403, body = ErrorDto),
         (status = 410, description = "Events after that position are not kept any more", body = ErrorDto),
         (status = 422, body = ErrorDto), (status = 503, body = ErrorDto),
     )
@@ -44,6 +44,7 @@ pub(crate) async fn stream_events(
     caller: Authenticated,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
+    caller.0.need_tasks()?;
     let mut query = Query::of(request.query_string())?;
     let after = query.get_with("after", position);
     let types = query.get_with("types", |text| {

@@ -12,7 +12,7 @@ use crate::state::{ApiState, Dependency};
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Liveness: the process answers. No dependency is asked.
-#[utoipa::path(tag = "System", responses((status = 200, description = "It is alive", body = Value)))]
+#[utoipa::path(tag = "System", security(()), responses((status = 200, description = "It is alive", body = Value)))]
 #[get("/health")]
 pub(crate) async fn health(state: web::Data<ApiState>) -> HttpResponse {
     HttpResponse::Ok().json(json!({"status": "healthy", "service": state.info.name, "version": state.info.version}))
@@ -22,6 +22,7 @@ pub(crate) async fn health(state: web::Data<ApiState>) -> HttpResponse {
 /// during shutdown.
 #[utoipa::path(
     tag = "System",
+    security(()),
     responses((status = 200, description = "Ready", body = Value), (status = 503, description = "Not ready", body = Value))
 )]
 #[get("/health/detailed")]
@@ -56,7 +57,7 @@ async fn check(dependency: &Dependency) -> (Value, bool) {
 }
 
 /// This instance. No dependency is asked.
-#[utoipa::path(tag = "System", responses((status = 200, description = "Instance, engine, workers, versions, uptime", body = Value)))]
+#[utoipa::path(tag = "System", security(()), responses((status = 200, description = "Instance, engine, workers, versions, uptime", body = Value)))]
 #[get("/status")]
 pub(crate) async fn status(state: web::Data<ApiState>) -> HttpResponse {
     let info = &state.info;
@@ -72,7 +73,7 @@ pub(crate) async fn status(state: web::Data<ApiState>) -> HttpResponse {
 }
 
 /// Prometheus metrics.
-#[utoipa::path(tag = "System", responses((status = 200, description = "Text exposition format", content_type = "text/plain", body = String)))]
+#[utoipa::path(tag = "System", security(()), responses((status = 200, description = "Text exposition format", content_type = "text/plain", body = String)))]
 #[get("/metrics")]
 pub(crate) async fn metrics(state: web::Data<ApiState>) -> Result<HttpResponse, ApiError> {
     if let Ok(Ok(backlog)) = tokio::time::timeout(CHECK_TIMEOUT, state.outbox.backlog()).await {

@@ -53,7 +53,7 @@ pub(crate) struct BatchItemDto {
     request_body = CreateBatch,
     responses(
         (status = 200, description = "What became of each, in order", body = BatchDto),
-        (status = 401, body = ErrorDto), (status = 413, body = ErrorDto), (status = 415, body = ErrorDto), (status = 422, body = ErrorDto),
+        (status = 401, body = ErrorDto), (status = 403, body = ErrorDto), (status = 413, body = ErrorDto), (status = 415, body = ErrorDto), (status = 422, body = ErrorDto),
         (status = 503, body = ErrorDto),
     )
 )]
@@ -64,6 +64,7 @@ pub(crate) async fn create_batch(
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
     let Authenticated(caller) = caller;
+    state.tasks.allow_create(&caller)?;
     let mut fields = Fields::of_body(body.0, false)?;
     let mut items = fields.list("tasks", 1..=MAX_BATCH);
     fields.finish()?;

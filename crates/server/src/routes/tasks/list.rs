@@ -50,7 +50,7 @@ pub(crate) struct TaskPageDto {
     ),
     responses(
         (status = 200, description = "One page", body = TaskPageDto),
-        (status = 401, body = ErrorDto), (status = 422, body = ErrorDto), (status = 503, body = ErrorDto),
+        (status = 401, body = ErrorDto), (status = 403, body = ErrorDto), (status = 422, body = ErrorDto), (status = 503, body = ErrorDto),
     )
 )]
 #[get("/api/v1/tasks")]
