@@ -55,8 +55,11 @@ impl Boot {
 
 /// Keeps the database of a test.
 enum Database {
-    Sqlite(#[expect(dead_code, reason = "removed on drop")] TempDatabase),
-    Postgres(#[expect(dead_code, reason = "removed on drop")] TestDatabase),
+    Sqlite(TempDatabase),
+    Postgres(TestDatabase),
+    /// The test's own, at this URL.
+    #[allow(dead_code, reason = "only some of the test binaries that share this file have one")]
+    Elsewhere(String),
 }
 
 /// A running service.
@@ -64,7 +67,7 @@ pub(crate) struct TestApp {
     pub(crate) base: String,
     pub(crate) client: Client,
     application: Option<Application>,
-    _database: Database,
+    database: Database,
 }
 
 /// An answer, read whole.
@@ -127,12 +130,7 @@ impl TestApp {
     async fn start(settings: Settings, database: Database) -> Self {
         let application = Application::build(settings, true).await.expect("the application starts");
         let client = Client::builder().timeout(Duration::from_secs(40)).no_proxy().build().unwrap();
-        Self {
-            base: format!("http://{}", application.address()),
-            client,
-            application: Some(application),
-            _database: database,
-        }
+        Self { base: format!("http://{}", application.address()), client, application: Some(application), database }
     }
 
     /// A call by `METHOD /path/{with}/{parameters}`, so that the coverage test finds it.
@@ -150,6 +148,22 @@ impl TestApp {
         }
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         Call { request: self.client.request(method, format!("{}{path}", self.base)) }
+    }
+
+    /// Where the data is, for a second program beside the service.
+    #[allow(dead_code, reason = "only some of the test binaries that share this file start one")]
+    pub(crate) fn database_url(&self) -> String {
+        match &self.database {
+            Database::Sqlite(database) => format!("sqlite://{}", database.path().display()),
+            Database::Postgres(database) => database.url().to_owned(),
+            Database::Elsewhere(url) => url.clone(),
+        }
+    }
+
+    /// On a PostgreSQL that the test looks after.
+    #[allow(dead_code, reason = "only some of the test binaries that share this file have one")]
+    pub(crate) async fn postgres_at(url: &str) -> Self {
+        Self::start(settings(&[("DATABASE_URL", url)], true), Database::Elsewhere(url.to_owned())).await
     }
 
     /// Creates a task as user `ann`; its id.
