@@ -24,7 +24,7 @@ pub(crate) struct DeletedDto {
     params(("task_id" = String, Path), ("If-Match" = Option<String>, Header, description = "ETags of the reads that the deletion builds on")),
     responses(
         (status = 200, description = "It is gone from every list and read", body = DeletedDto),
-        (status = 401, body = ErrorDto), (status = 403, body = ErrorDto), (status = 404, body = ErrorDto),
+        (status = 401, body = ErrorDto), (status = 403, body = ErrorDto), (status = 404, body = ErrorDto), (status = 409, body = ErrorDto),
         (status = 412, description = "`If-Match` names another version", body = ErrorDto), (status = 503, body = ErrorDto),
     )
 )]

@@ -106,7 +106,7 @@ pub(crate) struct Progress {
 
 /// Progress that was kept; the lease was extended by its length.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct ProgressDto {
+pub(crate) struct KeptProgressDto {
     pub(super) task_id: String,
     /// Of the last entry.
     pub(super) seq_id: i64,

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, post, web};
 
-use super::dto::{Heartbeat, HeartbeatDto, Progress, ProgressDto, Release, ReleasedDto};
+use super::dto::{Heartbeat, HeartbeatDto, KeptProgressDto, Progress, Release, ReleasedDto};
 use super::input;
 use crate::auth::Authenticated;
 use crate::errors::ApiError;
@@ -46,7 +46,7 @@ pub(crate) async fn heartbeat(
     params(("task_id" = String, Path)),
     request_body = Progress,
     responses(
-        (status = 200, description = "Kept", body = ProgressDto),
+        (status = 200, description = "Kept", body = KeptProgressDto),
         (status = 401, body = ErrorDto), (status = 403, body = ErrorDto), (status = 404, body = ErrorDto),
         (status = 409, description = "`lease_lost` with a `reason`", body = ErrorDto),
         (status = 413, body = ErrorDto), (status = 415, body = ErrorDto), (status = 422, body = ErrorDto), (status = 503, body = ErrorDto),
@@ -66,7 +66,7 @@ pub(crate) async fn progress(
     let task = id.to_string();
     let kept =
         state.working(|workers| async move { workers.progress_for(&caller.0, &id, &token, &entries).await }).await?;
-    Ok(HttpResponse::Ok().json(ProgressDto {
+    Ok(HttpResponse::Ok().json(KeptProgressDto {
         task_id: task,
         seq_id: kept.seq_id,
         timestamp: kept.timestamp,
