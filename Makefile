@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run dev-distributed deps test soak fmt lint doc openapi bench bench-large bench-layout
+.PHONY: help run dev-distributed deps test fuzz-api soak fmt lint doc openapi bench bench-large bench-layout
 
 SERVICES := scripts/services.py
 
@@ -30,6 +30,10 @@ soak: toolchain deps ## Run the fault scenarios in their long form (about ten mi
 	else \
 		FAULTLAB=long $(SERVICES) -- cargo test -p task-factory --test faultlab; \
 	fi
+
+fuzz-api: toolchain deps ## Fuzz the API by its OpenAPI document, on both engines (about five minutes)
+	cargo build --quiet --bin task-service
+	env -u TEST_DATABASE_URL $(SERVICES) -- scripts/fuzz-api/run.py "$$(cargo metadata --format-version 1 --no-deps | python3 -c 'import json,sys; print(json.load(sys.stdin)["target_directory"])')/debug/task-service"
 
 fmt: ## Format the code
 	cargo fmt --all
