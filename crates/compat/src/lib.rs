@@ -5,6 +5,7 @@
 //! sends, calls the use cases that every API calls, and answers in the old service's words.
 
 pub mod common;
+pub mod seedcore;
 pub mod task_management;
 pub mod task_repository;
 pub mod task_tracker;
@@ -12,4 +13,4 @@ pub mod task_tracker;
 use common::Api;
 
 /// Every drop-in API.
-pub const APIS: &[&Api] = &[&task_repository::API, &task_management::API, &task_tracker::API];
+pub const APIS: &[&Api] = &[&task_repository::API, &task_management::API, &seedcore::API, &task_tracker::API];

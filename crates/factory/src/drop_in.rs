@@ -102,6 +102,12 @@ fn wanted(settings: &DropInSettings) -> Vec<Wanted> {
             admission: anybody(&settings.task_management_key),
         },
         Wanted {
+            api: &task_compat::seedcore::API,
+            port: settings.seedcore_port,
+            setting: "SEEDCORE_PORT",
+            admission: anybody(&settings.seedcore_key),
+        },
+        Wanted {
             api: &task_compat::task_tracker::API,
             port: settings.task_tracker_port,
             setting: "TASK_TRACKER_PORT",

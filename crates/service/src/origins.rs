@@ -132,9 +132,20 @@ impl OriginService {
     /// # Errors
     /// `Rejected(InvalidTransition)` for any other status.
     pub async fn set_status(&self, caller: &Caller, task_id: &TaskId, to: TaskStatus) -> Result<Task, ServiceError> {
+        self.set_status_unless(caller, task_id, to, &[]).await
+    }
+
+    /// [`OriginService::set_status`], and one in any of the statuses `unless` is left alone, too.
+    pub async fn set_status_unless(
+        &self,
+        caller: &Caller,
+        task_id: &TaskId,
+        to: TaskStatus,
+        unless: &[TaskStatus],
+    ) -> Result<Task, ServiceError> {
         let decide = |loaded: &Loaded| {
             self.check(&loaded.task)?;
-            if loaded.task.status == to {
+            if loaded.task.status == to || unless.contains(&loaded.task.status) {
                 return Err(ServiceError::Rejected(Rejection::Unchanged));
             }
             Ok(decide::set_status(&loaded.task, to, &moment(loaded, caller.actor()))?)

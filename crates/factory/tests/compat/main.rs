@@ -4,6 +4,7 @@
 mod across;
 mod common;
 mod documents;
+mod seedcore;
 mod stored_keys;
 mod support;
 mod task_management;

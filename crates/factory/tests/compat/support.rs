@@ -37,6 +37,7 @@ enum Database {
 pub(crate) struct TestApp {
     client: Client,
     application: Application,
+    settings: Settings,
     _database: Database,
 }
 
@@ -93,10 +94,16 @@ impl TestApp {
     }
 
     async fn start(settings: Settings, database: Database) -> Self {
-        let application = Application::build(settings, true).await.expect("the application starts");
+        let application = Application::build(settings.clone(), true).await.expect("the application starts");
         let client =
             Client::builder().timeout(Duration::from_secs(40)).no_proxy().redirect(Policy::none()).build().unwrap();
-        Self { client, application, _database: database }
+        Self { client, application, settings, _database: database }
+    }
+
+    /// Ends, and starts again on the same database.
+    pub(crate) async fn restart(self) -> Self {
+        self.application.stop().await;
+        Self::start(self.settings, self._database).await
     }
 
     /// Where an API listens: `task_service` or a drop-in's name.
