@@ -92,6 +92,8 @@ async fn the_old_documents_lines_work_as_written() {
     let program = Program::start().await;
     task_management(&program);
     task_repository(&program);
+    seedcore_tasks(&program);
+    seedcore_facts(&program);
     task_tracker(&program);
 }
 
@@ -198,6 +200,44 @@ fn task_repository(program: &Program) {
     assert_eq!((&failed["status"], &failed["error"]), (&"failed".into(), &"No answer from the model".into()));
     program.line(r#"curl "http://localhost:8503/api/v1/tasks" -H "X-API-Key: wrong""#, 401, DETAIL);
     program.line("curl http://localhost:8503/health", 200, "status service version timestamp tasks_count components");
+}
+
+fn seedcore_tasks(program: &Program) {
+    let task = "id type description params domain drift_score status result error created_at updated_at";
+    let create = |immediately: bool| {
+        let line = format!(
+            r#"curl -X POST http://localhost:8000/api/v1/tasks -H "Content-Type: application/json" -d '{{"type": "general_query", "params": {{"query": "What is the weather?"}}, "description": "A question", "domain": "general", "drift_score": 0.1, "run_immediately": {immediately}}}'"#
+        );
+        program.line(&line, 200, task)
+    };
+    let get = |path: &str, keys: &str| program.line(&format!("curl http://localhost:8000/api/v1/{path}"), 200, keys);
+    let post = |path: &str| program.line(&format!("curl -X POST http://localhost:8000/api/v1/{path}"), 200, task);
+    assert_eq!(create(true)["status"], "queued");
+    let made = create(false);
+    assert_eq!(made["status"], "created");
+    let id = made["id"].as_str().unwrap();
+    assert_eq!(get("tasks", "total items")["total"], 2);
+    get(&format!("tasks/{id}"), task);
+    assert_eq!(post(&format!("tasks/{id}/run"))["status"], "queued");
+    assert_eq!(post(&format!("tasks/{id}/cancel"))["status"], "cancelled");
+    get(&format!("tasks/{id}/status"), "id status updated_at error");
+    program.line("curl http://localhost:8000/health", 200, "status service version");
+}
+
+fn seedcore_facts(program: &Program) {
+    let fact = "id text tags meta_data created_at updated_at";
+    let line = r#"curl -X POST http://localhost:8000/api/v1/facts -H "Content-Type: application/json" -d '{"text": "An important fact", "tags": ["reference", "manual"], "meta_data": {"source": "handbook"}}'"#;
+    let made = program.line(line, 200, fact);
+    let id = made["id"].as_str().unwrap();
+    let search = r#"curl "http://localhost:8000/api/v1/facts?q=important&tag=reference&limit=50&offset=0""#;
+    assert_eq!(program.line(search, 200, "total items")["total"], 1);
+    let line = format!(
+        r#"curl -X PATCH http://localhost:8000/api/v1/facts/{id} -H "Content-Type: application/json" -d '{{"tags": ["reference"]}}'"#
+    );
+    assert_eq!(program.line(&line, 200, fact)["text"], "An important fact");
+    program.line(&format!("curl http://localhost:8000/api/v1/facts/{id}"), 200, fact);
+    program.line(&format!("curl -X DELETE http://localhost:8000/api/v1/facts/{id}"), 200, "deleted");
+    program.line(&format!("curl http://localhost:8000/api/v1/facts/{id}"), 404, DETAIL);
 }
 
 fn task_tracker(program: &Program) {
