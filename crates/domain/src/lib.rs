@@ -9,6 +9,7 @@ mod enums;
 mod event;
 mod execution;
 mod fact;
+pub mod fair_share;
 mod history;
 mod ids;
 mod json_depth;

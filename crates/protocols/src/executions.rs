@@ -91,7 +91,8 @@ pub struct ExecutionQuery {
 #[async_trait]
 pub trait ExecutionStore: Send + Sync {
     /// Leases up to `max_tasks` queued executions, each under a fresh random token, and returns
-    /// their tasks with the lease in `current`. Order: priority; then turn; then id. MUST never
+    /// their tasks with the lease in `current`. Order: priority; then turn, in which the
+    /// owners with work of the types asked for alternate by their weights; then id. MUST never
     /// give one execution to two claimers, nor more than asked, nor start a task while as many of its
     /// concurrency key are leased as its `max_concurrent` says, and writes history and events as
     /// [`task_domain::decide::claim`] says.

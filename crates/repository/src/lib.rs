@@ -4,7 +4,10 @@
 //! is stored whole or not at all.
 
 mod columns;
+mod fair_share;
 mod ids;
 pub mod postgres;
 mod rows;
 pub mod sqlite;
+
+pub use fair_share::Weights;

@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use crate::event::status_changed_data;
 use crate::{
-    Actor, Demand, Event, EventType, Execution, HistoryEntry, LeaseLost, LeaseToken, LevelLimits, NewConversation,
-    Task, TaskStatus,
+    Actor, Demand, Event, EventType, Execution, ExecutionStatus, HistoryEntry, LeaseLost, LeaseToken, LevelLimits,
+    NewConversation, Task, TaskStatus,
 };
 
 /// Where new ids and tokens come from; a test hands in a counter.
@@ -58,6 +58,19 @@ pub struct Change {
     pub idempotency: Option<Idempotency>,
     /// What is said about a new task from the start. Set by the service.
     pub conversations: Vec<NewConversation>,
+}
+
+impl Change {
+    /// Whether the task is queued at a new place. An attempt that was released or lost without a
+    /// delay goes back to the place that it had, and so does one that was held back.
+    pub fn takes_a_place(&self) -> bool {
+        let Some(current) = self.task.current.as_ref().filter(|e| e.status == ExecutionStatus::Queued) else {
+            return false;
+        };
+        let goes_back =
+            self.finished.as_ref().is_some_and(|e| e.run_id == current.run_id && e.run_at == current.run_at);
+        self.expected_seq == 0 || (current.id == 0 && !goes_back)
+    }
 }
 
 /// What a create is known by when it is repeated.

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use config::{Config, File, FileFormat};
 use secrecy::{ExposeSecret, SecretString};
+use task_domain::fair_share::MAX_WEIGHT;
 
 pub(crate) use self::executors::WeatherSection;
 pub use self::sections::Settings;
@@ -128,6 +129,11 @@ impl Settings {
         }
         if self.retention.max_progress_entries < 1 {
             return wrong("retention.max_progress_entries (MAX_PROGRESS_ENTRIES) must be 1 or more");
+        }
+        for (owner, weight) in &self.fair_share.weights {
+            if !(1..=MAX_WEIGHT).contains(weight) {
+                return wrong(&format!("fair_share.weights.\"{owner}\" must be from 1 to {MAX_WEIGHT}"));
+            }
         }
         let retention = &self.retention;
         let longest = 36_500;

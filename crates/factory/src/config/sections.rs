@@ -1,5 +1,6 @@
 //! The sections of the configuration, as they stand in `defaults.toml`.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -28,6 +29,7 @@ pub struct Settings {
     pub log: LogSettings,
     pub retention: RetentionSettings,
     pub limits: LimitsSettings,
+    pub fair_share: FairShareSettings,
     pub drop_in: DropInSettings,
     /// Set by `--dev` and nothing else.
     #[serde(skip)]
@@ -152,4 +154,11 @@ pub struct InboundSettings {
 pub struct LimitsSettings {
     pub default_level: SubscriptionLevel,
     pub levels: Limits,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FairShareSettings {
+    /// By user or key id; everybody else's is 1.
+    pub weights: HashMap<String, u32>,
 }

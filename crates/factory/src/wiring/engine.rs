@@ -6,8 +6,8 @@ use std::sync::Arc;
 use secrecy::ExposeSecret;
 use task_protocols::{
     AnalyticsStore, ApiKeyStore, ConversationStore, DependencyStore, ExecutionStore, FactStore, HistoryStore,
-    InboxStore, LevelStore, OutboxStore, OverviewStore, PoolMeter, ProgressStore, RetentionStore, TaskStore,
-    TemplateStore, TimedStore, TrackStore,
+    InboxStore, LevelStore, OutboxStore, OverviewStore, PoolMeter, ProgressStore, RetentionStore, StoreResult,
+    TaskStore, TemplateStore, TimedStore, TrackStore,
 };
 use task_repository::postgres::{PostgresConfig, PostgresEngine};
 use task_repository::sqlite::{SqliteConfig, SqliteEngine};
@@ -58,22 +58,25 @@ stores! {
 /// Opens the engine and, when asked, brings its schema up to date; otherwise it must be so already.
 pub(crate) async fn open(settings: &Settings, migrate: bool) -> Result<Stores, StartError> {
     let url = settings.database.url.expose_secret();
+    let weights = settings.fair_share.weights.clone();
     let max_progress_entries = settings.retention.max_progress_entries;
     if let Some(path) = url.strip_prefix("sqlite:") {
         let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
-        let config = SqliteConfig { max_progress_entries, ..SqliteConfig::default() };
+        let config = SqliteConfig { max_progress_entries, weights, ..SqliteConfig::default() };
         let engine =
             SqliteEngine::open(&path, Arc::new(SystemClock), config).map_err(|e| StartError::Database(Box::new(e)))?;
         let current = if migrate { engine.migrate().await.map(|()| true) } else { engine.is_current().await };
         if !current.map_err(|e| StartError::Migrate(Box::new(e)))? {
             return Err(StartError::SchemaNotCurrent);
         }
+        learned(engine.learn_turns().await);
         return Ok(Stores::of("sqlite", &Arc::new(engine)));
     }
     if url.starts_with("postgres") {
         let config = PostgresConfig {
             main_connections: settings.database.pool_size,
             max_progress_entries,
+            weights,
             ..PostgresConfig::new(url)
         };
         let engine = PostgresEngine::connect(config, tokio::runtime::Handle::current())
@@ -82,7 +85,16 @@ pub(crate) async fn open(settings: &Settings, migrate: bool) -> Result<Stores, S
         if !current.map_err(|e| StartError::Migrate(Box::new(e)))? {
             return Err(StartError::SchemaNotCurrent);
         }
+        learned(engine.learn_turns().await);
         return Ok(Stores::of("postgres", &Arc::new(engine)));
     }
     Err(StartError::Config("DATABASE_URL must start with sqlite:// or postgres://".into()))
+}
+
+/// Not knowing who waits is no reason not to start.
+fn learned(outcome: StoreResult<()>) {
+    if let Err(error) = outcome {
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(error, "the turns of what is queued cannot be read; newer work of an owner may overtake older");
+    }
 }

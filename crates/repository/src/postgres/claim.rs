@@ -12,6 +12,8 @@ use super::statement::{Sql, Statement};
 use super::tasks::{live_tasks, task_of};
 use super::watermark::Bounds;
 use super::{PostgresEngine, errors};
+use crate::columns::Word;
+use crate::fair_share::{Line, Queued};
 use crate::rows::{StateRow, TaskRow};
 
 /// A statement: what makes the candidates, then what leases them.
@@ -37,6 +39,12 @@ const LOOKS: u32 = 5;
 /// What a look reads: the number of candidates, and a claimed task if any.
 type ClaimedRow = (i64, Option<TaskRow>, Option<StateRow>);
 type ClaimedSql = (BigInt, Nullable<user_tasks::SqlType>, Nullable<task_states::SqlType>);
+
+/// A task that a claim got, and the turn that it had.
+pub(super) struct Taken {
+    pub(super) turn: i64,
+    pub(super) task: Task,
+}
 
 /// Why a transaction is rolled back.
 enum Failed {
@@ -146,7 +154,7 @@ async fn take(
     request: &ClaimRequest,
     mut workers: Vec<&String>,
 ) -> StoreResult<Vec<Task>> {
-    let mut tasks: Vec<Task> = Vec::new();
+    let mut tasks: Vec<Taken> = Vec::new();
     let mut spare = SPARE;
     let mut sweep = false;
     for _ in 0..LOOKS {
@@ -160,6 +168,7 @@ async fn take(
             Err(error) => return Err(error),
         };
         engine.watermark.claimed(request, &bounds, &claimed);
+        engine.fair_share.claimed(request, claimed.iter().map(|taken| (taken.turn, &taken.task)));
         let got = i64::try_from(claimed.len()).unwrap_or(i64::MAX);
         workers.drain(..claimed.len().min(workers.len() - 1));
         tasks.extend(claimed);
@@ -172,8 +181,8 @@ async fn take(
         }
         sweep = true;
     }
-    tasks.sort_by_key(|task| (task.priority, task.current.as_ref().map(|execution| execution.run_at), task.id));
-    Ok(tasks)
+    tasks.sort_by_key(|taken| (taken.task.priority, taken.turn, taken.task.id));
+    Ok(tasks.into_iter().map(|taken| taken.task).collect())
 }
 
 fn statement(request: &ClaimRequest) -> &'static str {
@@ -196,7 +205,7 @@ async fn look(
     bounds: &Bounds,
     workers: &[&String],
     (wanted, candidates): (i64, i64),
-) -> StoreResult<(i64, Vec<Task>)> {
+) -> StoreResult<(i64, Vec<Taken>)> {
     let rows: Vec<ClaimedRow> = Sql(statement(request))
         .bind::<Array<Text>, _>(&bounds.types)
         .bind::<Array<SmallInt>, _>(&bounds.priorities)
@@ -213,12 +222,12 @@ async fn look(
         .await
         .map_err(errors::failed)?;
     let seen = rows.as_slice().first().map_or(0, |(candidates, ..)| *candidates);
-    Ok((seen, tasks_of(rows)?))
+    Ok((seen, taken(rows)?))
 }
 
-fn tasks_of(rows: Vec<ClaimedRow>) -> StoreResult<Vec<Task>> {
+fn taken(rows: Vec<ClaimedRow>) -> StoreResult<Vec<Taken>> {
     let claimed = rows.into_iter().filter_map(|(_, task, state)| task.zip(state));
-    claimed.map(|(task, state)| task_of(task, state, None)).collect()
+    claimed.map(|(task, state)| Ok(Taken { turn: state.turn, task: task_of(task, state, None)? })).collect()
 }
 
 pub(super) async fn claim_task(engine: &PostgresEngine, request: &ClaimTaskRequest) -> StoreResult<ClaimedTask> {
@@ -237,8 +246,8 @@ pub(super) async fn claim_task(engine: &PostgresEngine, request: &ClaimTaskReque
         .load(&mut connection)
         .await
         .map_err(errors::failed)?;
-    if let Some(task) = tasks_of(rows)?.pop() {
-        return Ok(ClaimedTask::Claimed(Box::new(task)));
+    if let Some(taken) = taken(rows)?.pop() {
+        return Ok(ClaimedTask::Claimed(Box::new(taken.task)));
     }
     if let Some(request_id) = &request.request_id {
         let held = held(&mut connection, &request.tenant_id, &request.worker_id, request_id).await?;
@@ -249,4 +258,21 @@ pub(super) async fn claim_task(engine: &PostgresEngine, request: &ClaimTaskReque
     drop(connection);
     let found = engine.find(&request.tenant_id, &request.task_id).await?;
     Ok(request.refused(found.map(|loaded| loaded.task)))
+}
+
+/// Turns of an owner: handler, tenant, type, priority, owner, first and last.
+type LineRow = (Word<Handler>, String, String, i16, String, i64, i64);
+
+pub(super) async fn learn_turns(engine: &PostgresEngine) -> StoreResult<()> {
+    let mut connection = engine.pools.main().await?;
+    let rows: Vec<LineRow> = Sql(include_str!("sql/lines.sql"))
+        .reading::<(Text, Text, Text, SmallInt, Text, BigInt, BigInt)>()
+        .load(&mut connection)
+        .await
+        .map_err(errors::failed)?;
+    engine.fair_share.learn(rows.iter().map(|(handler, tenant_id, task_type, priority, owner, first, last)| {
+        let queued = Queued { handler: handler.0, tenant_id, task_type, priority: *priority, owner, run_at: *first };
+        Line { queued, first: *first, last: *last }
+    }));
+    Ok(())
 }

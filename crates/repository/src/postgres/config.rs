@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio_postgres::config::SslMode;
 
+use crate::Weights;
+
 /// How long a silent peer is trusted.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 /// How long sent bytes may stay unacknowledged before the connection counts as lost.
@@ -32,6 +34,8 @@ pub struct PostgresConfig {
     pub idle_in_transaction_timeout: Duration,
     /// Progress entries kept of a task; past it the oldest go. At least 1.
     pub max_progress_entries: i64,
+    /// Owners that are claimed more often than others while all have work queued.
+    pub weights: Weights,
 }
 
 impl PostgresConfig {
@@ -48,6 +52,7 @@ impl PostgresConfig {
             lock_timeout: Duration::from_secs(2),
             idle_in_transaction_timeout: Duration::from_secs(10),
             max_progress_entries: task_protocols::MAX_PROGRESS_ENTRIES,
+            weights: Weights::new(),
         }
     }
 }

@@ -45,7 +45,7 @@ mod watermark;
 
 use std::sync::Arc;
 
-use task_protocols::{PoolMeter, PoolUse};
+use task_protocols::{PoolMeter, PoolUse, StoreResult};
 use tokio::runtime::Handle;
 
 pub use config::{ConnectError, PostgresConfig};
@@ -60,6 +60,8 @@ use progress::Appends;
 use save::{Kind, Saves};
 use watermark::Watermark;
 
+use crate::fair_share::FairShare;
+
 /// The stores on PostgreSQL. Share it behind an `Arc`, one per process.
 pub struct PostgresEngine {
     pools: Arc<Pools>,
@@ -69,6 +71,7 @@ pub struct PostgresEngine {
     appends: Batcher<Appends>,
     clock: DatabaseClock,
     watermark: Watermark,
+    fair_share: FairShare,
     parked: SweepPlace,
 }
 
@@ -79,11 +82,13 @@ impl PostgresEngine {
     pub fn connect(config: PostgresConfig, runtime: Handle) -> Result<Self, ConnectError> {
         let (flights, patience) = (config.flights, config.acquire_timeout);
         let max_entries = config.max_progress_entries.max(1);
+        let fair_share = FairShare::new(config.weights.clone());
         let pools = Arc::new(Pools::new(config, runtime.clone())?);
         let saves = |kind| Batcher::new(Saves { kind, pools: Arc::clone(&pools) }, runtime.clone(), flights, patience);
         let heartbeats = Heartbeats { pools: Arc::clone(&pools) };
         let appends = Appends { pools: Arc::clone(&pools), max_entries };
         Ok(Self {
+            fair_share,
             creates: saves(Kind::Create),
             updates: saves(Kind::Update),
             heartbeats: Batcher::new(heartbeats, runtime.clone(), flights, patience),
@@ -98,6 +103,15 @@ impl PostgresEngine {
     /// Brings the schema up to date. Several instances may start at once: they take turns.
     pub async fn migrate(&self) -> Result<(), MigrateError> {
         migrate::run(&self.pools).await
+    }
+
+    /// Learns whose turn it is from what is queued, so that a restart does not make anybody's new
+    /// work overtake the old. Call it once, when the schema is up to date.
+    ///
+    /// # Errors
+    /// When the rows cannot be read; the engine works without, in another order.
+    pub async fn learn_turns(&self) -> StoreResult<()> {
+        claim::learn_turns(self).await
     }
 
     /// Whether the schema is up to date. Writes nothing.

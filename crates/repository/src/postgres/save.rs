@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Jsonb, Text};
@@ -32,6 +33,8 @@ struct Document {
     expired: Option<Id>,
     /// Number of the attempt that succeeded, whose result is the task's last.
     completed: Option<i64>,
+    /// Whether the row takes the turn in `state` even if its priority stays.
+    moves: bool,
     state: StateRow,
     task: Option<TaskRow>,
     finished: Option<ExecutionRow>,
@@ -49,7 +52,7 @@ struct Said {
 }
 
 impl Document {
-    fn of(change: &Change) -> Self {
+    fn of(change: &Change, place: Option<i64>) -> Self {
         let task = &change.task;
         let (held, expired) = match change.lease {
             LeaseGuard::Any => (None, None),
@@ -57,12 +60,15 @@ impl Document {
             LeaseGuard::Expired(token) => (None, Some(Id(token.as_uuid()))),
         };
         let finished = change.finished.as_ref();
+        let mut state = StateRow::from(task);
+        state.turn = place.unwrap_or(state.turn);
         Self {
             expected_seq: change.expected_seq,
             held,
             expired,
             completed: finished.filter(|e| e.status == ExecutionStatus::Completed).map(|e| e.id),
-            state: StateRow::from(task),
+            moves: place.is_some() && change.takes_a_place(),
+            state,
             task: (Kind::of(change) == Kind::Create || change.definition_changed).then(|| TaskRow::from(task)),
             finished: finished.map(|execution| ExecutionRow::new(task.id, execution)),
             history: HistoryRow::new(task.id, change, 0),
@@ -104,15 +110,26 @@ pub(super) struct Item {
     key: Key,
     document: Document,
     limited: Option<Limited>,
+    turn: Turn,
 }
 
+/// The turn that a row was saved with; 0 before.
+pub(super) type Turn = Arc<AtomicI64>;
+
 impl Item {
-    pub(super) fn of(change: &Change) -> Self {
+    /// `place` is the turn of what `change` queues.
+    pub(super) fn of(change: &Change, place: Option<i64>) -> Self {
         Self {
             key: (change.task.tenant_id.clone(), change.task.task_id.clone()),
-            document: Document::of(change),
+            document: Document::of(change, place),
             limited: Limited::of(change),
+            turn: Turn::default(),
         }
+    }
+
+    /// Known once the change is saved.
+    pub(super) fn turn(&self) -> Turn {
+        Arc::clone(&self.turn)
     }
 }
 
@@ -146,14 +163,18 @@ impl Together for Saves {
 
 /// Saves a create that is known by an idempotency key, in a transaction of its own: what is not
 /// created must leave no key behind.
-pub(super) async fn save_once(pools: &Pools, change: &Change, idempotency: &Idempotency) -> StoreResult<SaveOutcome> {
-    let item = Item::of(change);
+pub(super) async fn save_once(
+    pools: &Pools,
+    change: &Change,
+    item: &Item,
+    idempotency: &Idempotency,
+) -> StoreResult<SaveOutcome> {
     let mut connection = pools.main().await?;
     let created = connection.transaction(async |connection| {
         if let Some(repeated) = repeated(connection, change, idempotency).await? {
             return Ok(repeated);
         }
-        let outcome = save_within_limits(connection, Kind::of(change), &[&item]).await?;
+        let outcome = save_within_limits(connection, Kind::of(change), &[item]).await?;
         match outcome.into_iter().flatten().next() {
             Some(saved @ SaveOutcome::Saved { .. }) => Ok(saved),
             refused => Err(NotCreated::Outcome(refused.unwrap_or(SaveOutcome::Stale))),
@@ -215,9 +236,14 @@ async fn write(connection: &mut AsyncPgConnection, kind: Kind, items: &[&Item]) 
         Kind::Update => include_str!("sql/save.sql"),
     };
     let documents: Vec<&Document> = items.iter().map(|item| &item.document).collect();
-    let saved: Vec<(i64, i64)> =
-        Sql(statement).bind::<Jsonb, _>(Json(documents)).reading::<(BigInt, BigInt)>().load(connection).await?;
-    Ok(saved.into_iter().map(|(n, id)| (place(n), id)).collect())
+    let saved: Vec<(i64, i64, i64)> =
+        Sql(statement).bind::<Jsonb, _>(Json(documents)).reading::<(BigInt, BigInt, BigInt)>().load(connection).await?;
+    for (n, _, turn) in &saved {
+        if let Some(item) = items.get(place(*n)) {
+            item.turn.store(*turn, Ordering::Release);
+        }
+    }
+    Ok(saved.into_iter().map(|(n, id, _)| (place(n), id)).collect())
 }
 
 /// SQL numbers from 1.

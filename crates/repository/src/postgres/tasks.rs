@@ -1,5 +1,7 @@
 //! Reading tasks.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::dsl::{auto_type, count_star};
@@ -15,6 +17,7 @@ use super::save::{self, Item, Kind};
 use super::schema::{idempotency_keys, task_executions, task_states, user_tasks};
 use super::{PostgresEngine, concurrency, errors, list};
 use crate::columns::{Json, Stamp, Word};
+use crate::fair_share::Queued;
 use crate::rows::{StateRow, TaskRow, task_from_rows};
 
 /// A task with its state, the result of its last successful attempt, and the clock.
@@ -123,16 +126,26 @@ impl TaskStore for PostgresEngine {
     }
 
     async fn save(&self, change: &Change) -> StoreResult<SaveOutcome> {
+        let queued = Queued::by(change);
+        let place = queued.as_ref().map(|queued| self.fair_share.take(queued));
+        let item = Item::of(change, place);
+        let turn = item.turn();
         let outcome = match &change.idempotency {
-            Some(idempotency) => save::save_once(&self.pools, change, idempotency).await?,
+            Some(idempotency) => save::save_once(&self.pools, change, &item, idempotency).await,
             None => {
                 let batcher = if Kind::of(change) == Kind::Create { &self.creates } else { &self.updates };
-                batcher.submit(Item::of(change)).await?
+                batcher.submit(item).await
             }
         };
-        if matches!(outcome, SaveOutcome::Saved { .. }) {
+        let saved = matches!(outcome, Ok(SaveOutcome::Saved { .. }));
+        let turn = AtomicI64::load(&turn, Ordering::Acquire);
+        if let Some(queued) = queued.filter(|_| !saved || Some(turn) != place) {
+            self.fair_share.give_back(&queued);
+        }
+        let outcome = outcome?;
+        if saved {
             // Not before the commit: a claim in between would lift the mark over the row again.
-            self.watermark.queued(&change.task);
+            self.watermark.queued(&change.task, turn);
             concurrency::after_save(self, &change.task).await;
         }
         Ok(outcome)

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use diesel::data_types::PgInterval;
 use diesel::dsl::{auto_type, now, sql};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Interval, Nullable, SmallInt, Text};
-use diesel_async::RunQueryDsl;
+use diesel::sql_types::{Array, BigInt, Bool, Interval, Nullable, SmallInt, Text};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use task_domain::{Handler, TaskStatus};
 use task_protocols::{Loaded, REMINDED_LATE, StoreResult, TimedStore};
 
@@ -18,8 +18,14 @@ use super::statement::{Sql, Statement};
 use super::tasks::{live_tasks, task_of};
 use super::{PostgresEngine, concurrency, errors};
 use crate::columns::{Stamp, Word};
+use crate::fair_share::{FairShare, Queued};
 use crate::rows::{StateRow, TaskRow};
 
+/// Tenant, task, handler, type, priority, owner, microseconds of run_at.
+type DelayedRow = (String, i64, Word<Handler>, String, i16, String, i64);
+type DelayedSql = (Text, BigInt, Text, Text, SmallInt, Text, BigInt);
+/// Tenant, handler, type, priority, turn, concurrency key.
+type ReleasedRow = (String, Word<Handler>, String, i16, i64, Option<String>);
 type ReleasedSql = (Text, Text, Text, SmallInt, BigInt, Nullable<Text>);
 
 #[async_trait]
@@ -66,13 +72,7 @@ impl TimedStore for PostgresEngine {
 
     async fn release_delayed(&self, limit: i64) -> StoreResult<u64> {
         let mut connection = self.pools.main().await?;
-        let released: Vec<(String, Word<Handler>, String, i16, i64, Option<String>)> =
-            Sql(include_str!("sql/release_delayed.sql"))
-                .bind::<BigInt, _>(limit)
-                .reading::<ReleasedSql>()
-                .load(&mut connection)
-                .await
-                .map_err(errors::failed)?;
+        let released = release(&mut connection, &self.fair_share, limit).await.map_err(errors::failed)?;
         drop(connection);
         let mut changed = 0;
         let mut keys = BTreeSet::new();
@@ -90,6 +90,47 @@ impl TimedStore for PostgresEngine {
         }
         Ok(changed + concurrency::sweep(self).await?)
     }
+}
+
+/// Gives what is due its turn: it is queued from here on, behind what its owner has queued already.
+async fn release(
+    connection: &mut AsyncPgConnection,
+    fair_share: &FairShare,
+    limit: i64,
+) -> QueryResult<Vec<ReleasedRow>> {
+    connection
+        .transaction(async |connection| {
+            let due: Vec<DelayedRow> = Sql(include_str!("sql/delayed.sql"))
+                .bind::<BigInt, _>(limit)
+                .reading::<DelayedSql>()
+                .load(connection)
+                .await?;
+            if due.is_empty() {
+                return Ok(Vec::new());
+            }
+            let queued = due.iter().map(|(tenant_id, _, handler, task_type, priority, owner, run_at)| Queued {
+                handler: handler.0,
+                tenant_id,
+                task_type,
+                priority: *priority,
+                owner,
+                run_at: *run_at,
+            });
+            let turns: Vec<i64> = queued.clone().map(|queued| fair_share.take(&queued)).collect();
+            let (tenants, ids): (Vec<&str>, Vec<i64>) = due.iter().map(|row| (row.0.as_str(), row.1)).unzip();
+            let placed = Sql(include_str!("sql/place_delayed.sql"))
+                .bind::<Array<Text>, _>(tenants)
+                .bind::<Array<BigInt>, _>(ids)
+                .bind::<Array<BigInt>, _>(turns)
+                .reading::<ReleasedSql>()
+                .load(connection)
+                .await;
+            if placed.is_err() {
+                queued.for_each(|queued| fair_share.give_back(&queued));
+            }
+            placed
+        })
+        .await
 }
 
 fn late() -> PgInterval {

@@ -2,7 +2,7 @@
 //!
 //! Claimed rows leave dead index entries behind, at the very start of the claim order, and an open
 //! snapshot anywhere in the database keeps them there. So each lane (a type and a priority) has a
-//! mark: the turn it last claimed, less a second for commits that come late. What lies below it is
+//! mark: the turn it last claimed, less one step of an owner for commits that come late. What lies below it is
 //! found by a sweep without marks, at least every two seconds and whenever a bounded look finds too
 //! little; what this process itself queues below a mark lowers it at once.
 //!
@@ -13,10 +13,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use task_domain::{ExecutionStatus, Handler, Task, TaskStatus};
+use task_domain::{ExecutionStatus, Handler, Task, TaskStatus, fair_share};
 use task_protocols::ClaimRequest;
 
-const SLACK_MICROS: i64 = 1_000_000;
+use super::claim::Taken;
+
 const SWEEP_EVERY: Duration = Duration::from_secs(2);
 /// Worker types are the callers' own words; beyond so many lanes all are forgotten.
 const MAX_LANES: usize = 20_000;
@@ -90,14 +91,14 @@ impl Watermark {
     }
 
     /// Moves the marks of the lanes that a look claimed from. A sweep may move one down.
-    pub(super) fn claimed(&self, request: &ClaimRequest, bounds: &Bounds, tasks: &[Task]) {
+    pub(super) fn claimed(&self, request: &ClaimRequest, bounds: &Bounds, taken: &[Taken]) {
         if request.origin.is_some() {
             return;
         }
         let mut last: HashMap<Lane, i64> = HashMap::new();
-        for task in tasks {
+        for Taken { turn: taken, task } in taken {
             let turn = last.entry((task.claimed_as().to_owned(), task.priority.number())).or_insert(i64::MIN);
-            *turn = turn_of(task).unwrap_or(i64::MIN).max(*turn);
+            *turn = (*taken).max(*turn);
         }
         let mut marks = self.lock();
         if marks.lanes > MAX_LANES {
@@ -107,7 +108,7 @@ impl Watermark {
         let Marks { scopes, lanes, .. } = &mut *marks;
         let known = scopes.entry(scope(request)).or_default();
         for (lane, turn) in last {
-            let turn = turn.saturating_sub(SLACK_MICROS);
+            let turn = turn.saturating_sub(fair_share::STEP);
             match known.get_mut(&lane) {
                 // Something was queued below while this look ran: it may not have seen it.
                 Some(mark) if mark.lowered > bounds.counter => mark.turn = mark.turn.min(turn),
@@ -121,14 +122,14 @@ impl Watermark {
         }
     }
 
-    /// A committed change left `task` as it is: when it is claimable, no mark may lie above it.
-    pub(super) fn queued(&self, task: &Task) {
+    /// A committed change left `task` as it is, with this turn: when it is claimable, no mark may lie above it.
+    pub(super) fn queued(&self, task: &Task, turn: i64) {
         let claimable = task.status == TaskStatus::Queued
             && task
                 .current
                 .as_ref()
                 .is_some_and(|e| e.status == ExecutionStatus::Queued && e.run_at <= task.updated_at);
-        if let (true, Some(turn)) = (claimable, turn_of(task)) {
+        if claimable {
             self.lower(task.handler, task.tenant_id.as_str(), task.claimed_as(), task.priority.number(), turn);
         }
     }
@@ -155,10 +156,6 @@ impl Watermark {
 
 fn scope(request: &ClaimRequest) -> Scope {
     (request.handler, request.tenant_id.as_ref().map(|id| id.as_str().to_owned()))
-}
-
-fn turn_of(task: &Task) -> Option<i64> {
-    task.current.as_ref().map(|execution| execution.run_at.timestamp_micros())
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use task_domain::{
 };
 
 use crate::columns::{Id, Json, Stamp, Word};
+use crate::fair_share::Queued;
 use crate::sqlite::schema::task_states;
 
 #[derive(Debug, Clone, Queryable, Insertable, AsChangeset, Serialize)]
@@ -25,6 +26,7 @@ pub(crate) struct StateRow {
     pub(crate) return_to: Option<Word<TaskStatus>>,
     pub(crate) claimable: bool,
     pub(crate) is_active: bool,
+    /// Claim order within a priority. Here microseconds of run_at; what is queued gets its own (`fair_share`).
     pub(crate) turn: i64,
     pub(crate) event_seq: i64,
     pub(crate) progress_seq: i64,
@@ -133,6 +135,17 @@ impl From<&Task> for StateRow {
 }
 
 impl StateRow {
+    pub(crate) fn queued(&self) -> Queued<'_> {
+        Queued {
+            handler: self.handler.0,
+            tenant_id: &self.tenant_id,
+            task_type: &self.task_type,
+            priority: self.priority,
+            owner: self.user_id.as_deref().or(self.key_id.as_deref()).unwrap_or_default(),
+            run_at: self.run_at.map_or(self.turn, |at| at.0.timestamp_micros()),
+        }
+    }
+
     /// The attempt that is queued, held back or running.
     pub(crate) fn current(
         &self,

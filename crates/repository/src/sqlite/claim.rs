@@ -1,6 +1,7 @@
 //! Claims.
 
 use chrono::{DateTime, Utc};
+use diesel::dsl::{max, min};
 use diesel::prelude::*;
 use task_domain::decide::{self, Claimer, Moment};
 use task_domain::{Actor, Handler, Origin, Task, TenantId};
@@ -9,6 +10,7 @@ use task_protocols::{ClaimRequest, ClaimTaskRequest, ClaimedTask, SaveOutcome, S
 use super::schema::task_states;
 use super::{damaged, save, tasks};
 use crate::columns::{Stamp, Word};
+use crate::fair_share::{FairShare, Line, Queued};
 use crate::ids::RandomIds;
 
 /// Who claims, and under which name.
@@ -20,7 +22,12 @@ struct By<'a> {
 }
 
 /// Leases up to `max_tasks` executions. There is one writer, so no other claimer is about.
-pub(super) fn claim(conn: &mut SqliteConnection, request: &ClaimRequest, now: DateTime<Utc>) -> QueryResult<Vec<Task>> {
+pub(super) fn claim(
+    conn: &mut SqliteConnection,
+    request: &ClaimRequest,
+    fair_share: &FairShare,
+    now: DateTime<Utc>,
+) -> QueryResult<Vec<Task>> {
     let by = By {
         tenant_id: request.tenant_id.as_ref().map(|id| id.as_str()),
         worker_id: &request.worker_id,
@@ -33,10 +40,11 @@ pub(super) fn claim(conn: &mut SqliteConnection, request: &ClaimRequest, now: Da
         return Ok(held);
     }
     let mut claimed = Vec::new();
-    for (tenant_id, id) in candidates(conn, request)? {
-        claimed.extend(lease(conn, &tenant_id, id, &by, now)?);
+    for (tenant_id, id, turn) in candidates(conn, request)? {
+        let task = lease(conn, &tenant_id, id, &by, fair_share, now)?;
+        claimed.extend(task.map(|task| (turn, task)));
     }
-    Ok(claimed)
+    Ok(taken(request, claimed, fair_share))
 }
 
 /// The same for several workers, the first tasks to the first of them.
@@ -44,6 +52,7 @@ pub(super) fn claim_seats(
     conn: &mut SqliteConnection,
     request: &ClaimRequest,
     seats: &[Seat],
+    fair_share: &FairShare,
     now: DateTime<Utc>,
 ) -> QueryResult<Vec<Task>> {
     let max_tasks = seats.iter().map(|seat| seat.max_tasks).sum();
@@ -56,11 +65,18 @@ pub(super) fn claim_seats(
             lease_seconds: request.lease_seconds,
             request_id: None,
         };
-        for (tenant_id, id) in candidates.by_ref().take(usize::try_from(seat.max_tasks).unwrap_or_default()) {
-            claimed.extend(lease(conn, &tenant_id, id, &by, now)?);
+        for (tenant_id, id, turn) in candidates.by_ref().take(usize::try_from(seat.max_tasks).unwrap_or_default()) {
+            let task = lease(conn, &tenant_id, id, &by, fair_share, now)?;
+            claimed.extend(task.map(|task| (turn, task)));
         }
     }
-    Ok(claimed)
+    Ok(taken(request, claimed, fair_share))
+}
+
+/// What was claimed, of which the turns are noted.
+fn taken(request: &ClaimRequest, claimed: Vec<(i64, Task)>, fair_share: &FairShare) -> Vec<Task> {
+    fair_share.claimed(request, claimed.iter().map(|(turn, task)| (*turn, task)));
+    claimed.into_iter().map(|(_, task)| task).collect()
 }
 
 /// Which of these types have work for outside workers.
@@ -80,13 +96,13 @@ pub(super) fn claimable_types(
     Ok(found)
 }
 
-/// What a claim takes, in this order.
-fn candidates(conn: &mut SqliteConnection, request: &ClaimRequest) -> QueryResult<Vec<(String, i64)>> {
+/// What a claim takes, in this order: tenant, task and turn.
+fn candidates(conn: &mut SqliteConnection, request: &ClaimRequest) -> QueryResult<Vec<(String, i64, i64)>> {
     let mut candidates = task_states::table
         .filter(task_states::claimable.and(task_states::handler.eq(Word(request.handler))))
         .order((task_states::priority, task_states::turn, task_states::id))
         .limit(request.max_tasks)
-        .select((task_states::tenant_id, task_states::id))
+        .select((task_states::tenant_id, task_states::id, task_states::turn))
         .into_boxed();
     if let Some(origin) = request.origin {
         candidates = candidates.filter(task_states::origin.eq(Word(origin)));
@@ -108,6 +124,7 @@ fn candidates(conn: &mut SqliteConnection, request: &ClaimRequest) -> QueryResul
 pub(super) fn claim_task(
     conn: &mut SqliteConnection,
     request: &ClaimTaskRequest,
+    fair_share: &FairShare,
     now: DateTime<Utc>,
 ) -> QueryResult<ClaimedTask> {
     let tenant_id = request.tenant_id.as_str();
@@ -134,7 +151,7 @@ pub(super) fn claim_task(
         }
     };
     let wanted = request.origin.is_none_or(|origin| origin == mine.1.0);
-    let leased = if wanted { lease(conn, tenant_id, id, &by, now)? } else { None };
+    let leased = if wanted { lease(conn, tenant_id, id, &by, fair_share, now)? } else { None };
     match leased {
         Some(task) => Ok(ClaimedTask::Claimed(Box::new(task))),
         None => Ok(request.refused(tasks::by_id(conn, tenant_id, id)?)),
@@ -163,13 +180,14 @@ fn lease(
     tenant_id: &str,
     id: i64,
     by: &By<'_>,
+    fair_share: &FairShare,
     now: DateTime<Utc>,
 ) -> QueryResult<Option<Task>> {
     let Some(task) = tasks::by_id(conn, tenant_id, id)? else { return Ok(None) };
     let claimer = Claimer { worker_id: by.worker_id.to_owned(), lease_seconds: by.lease_seconds };
     let moment = Moment { now, actor: Actor::Worker(by.worker_id.to_owned()), ids: &RandomIds };
     let Ok(change) = decide::claim(&task, &claimer, &moment) else { return Ok(None) };
-    match save::save(conn, &change, now)? {
+    match save::save(conn, &change, fair_share, now)? {
         SaveOutcome::Saved { .. } => {}
         outcome => return Err(damaged(format!("claim of task {id}: {outcome:?}"))),
     }
@@ -178,4 +196,30 @@ fn lease(
         diesel::update(row).set(task_states::claim_request.eq(by.request_id)).execute(conn)?;
     }
     Ok(Some(change.task))
+}
+
+/// The turns of every owner with claimable work, by lane.
+pub(super) fn learn_turns(conn: &mut SqliteConnection, fair_share: &FairShare) -> QueryResult<()> {
+    type Lane = (Word<Handler>, String, String, i16, Option<String>, Option<String>);
+    let lane = (
+        task_states::handler,
+        task_states::tenant_id,
+        task_states::task_type,
+        task_states::priority,
+        task_states::user_id,
+        task_states::key_id,
+    );
+    let rows: Vec<(Lane, Option<i64>, Option<i64>)> = task_states::table
+        .filter(task_states::claimable)
+        .group_by(lane)
+        .select((lane, min(task_states::turn), max(task_states::turn)))
+        .load(conn)?;
+    fair_share.learn(rows.iter().filter_map(|(lane, first, last)| {
+        let (handler, tenant_id, task_type, priority, user_id, key_id) = lane;
+        let owner = user_id.as_deref().or(key_id.as_deref()).unwrap_or_default();
+        let (first, last) = ((*first)?, (*last)?);
+        let queued = Queued { handler: handler.0, tenant_id, task_type, priority: *priority, owner, run_at: first };
+        Some(Line { queued, first, last })
+    }));
+    Ok(())
 }

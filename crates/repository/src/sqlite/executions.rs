@@ -1,5 +1,7 @@
 //! Executions: claims, heartbeats, reads.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
 use diesel::prelude::*;
@@ -42,13 +44,13 @@ pub(super) fn extend(
 #[async_trait]
 impl ExecutionStore for SqliteEngine {
     async fn claim(&self, request: &ClaimRequest) -> StoreResult<Vec<Task>> {
-        let request = request.clone();
-        self.write(move |conn, now| claim::claim(conn, &request, now)).await
+        let (request, fair_share) = (request.clone(), Arc::clone(&self.fair_share));
+        self.write(move |conn, now| claim::claim(conn, &request, &fair_share, now)).await
     }
 
     async fn claim_seats(&self, request: &ClaimRequest, seats: &[Seat]) -> StoreResult<Vec<Task>> {
-        let (request, seats) = (request.clone(), seats.to_vec());
-        self.write(move |conn, now| claim::claim_seats(conn, &request, &seats, now)).await
+        let (request, seats, fair_share) = (request.clone(), seats.to_vec(), Arc::clone(&self.fair_share));
+        self.write(move |conn, now| claim::claim_seats(conn, &request, &seats, &fair_share, now)).await
     }
 
     async fn claimable_types(&self, types: &[(TenantId, String)]) -> StoreResult<Vec<(TenantId, String)>> {
@@ -57,8 +59,8 @@ impl ExecutionStore for SqliteEngine {
     }
 
     async fn claim_task(&self, request: &ClaimTaskRequest) -> StoreResult<ClaimedTask> {
-        let request = request.clone();
-        self.write(move |conn, now| claim::claim_task(conn, &request, now)).await
+        let (request, fair_share) = (request.clone(), Arc::clone(&self.fair_share));
+        self.write(move |conn, now| claim::claim_task(conn, &request, &fair_share, now)).await
     }
 
     async fn heartbeat(

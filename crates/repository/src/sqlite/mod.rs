@@ -43,6 +43,9 @@ use task_protocols::{Clock, PoolMeter, PoolUse, StoreError, StoreResult};
 use readers::Readers;
 use writer::Writer;
 
+use crate::Weights;
+use crate::fair_share::FairShare;
+
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
 
 /// For every connection. The page cache is 16 MiB, the memory map 256 MiB.
@@ -56,11 +59,13 @@ pub struct SqliteConfig {
     pub readers: usize,
     /// Progress entries kept of a task; past it the oldest go. At least 1.
     pub max_progress_entries: i64,
+    /// Owners that are claimed more often than others while all have work queued.
+    pub weights: Weights,
 }
 
 impl Default for SqliteConfig {
     fn default() -> Self {
-        Self { readers: 4, max_progress_entries: task_protocols::MAX_PROGRESS_ENTRIES }
+        Self { readers: 4, max_progress_entries: task_protocols::MAX_PROGRESS_ENTRIES, weights: Weights::new() }
     }
 }
 
@@ -85,6 +90,7 @@ pub struct SqliteEngine {
     clock: Arc<dyn Clock>,
     relay_locked: Arc<AtomicBool>,
     max_progress_entries: i64,
+    fair_share: Arc<FairShare>,
 }
 
 impl SqliteEngine {
@@ -106,6 +112,7 @@ impl SqliteEngine {
             clock,
             relay_locked: Arc::default(),
             max_progress_entries: config.max_progress_entries.max(1),
+            fair_share: Arc::new(FairShare::new(config.weights)),
         })
     }
 
@@ -117,6 +124,16 @@ impl SqliteEngine {
         self.writer
             .exclusive(|conn| conn.run_pending_migrations(MIGRATIONS).map(drop).map_err(StoreError::internal))
             .await
+    }
+
+    /// Learns whose turn it is from what is queued, so that a restart does not make anybody's new
+    /// work overtake the old. Call it once, when the schema is up to date.
+    ///
+    /// # Errors
+    /// When the rows cannot be read; the engine works without, in another order.
+    pub async fn learn_turns(&self) -> StoreResult<()> {
+        let fair_share = Arc::clone(&self.fair_share);
+        self.read(move |conn| claim::learn_turns(conn, &fair_share)).await
     }
 
     /// Whether the schema is up to date.

@@ -12,18 +12,33 @@ use super::schema::{
 };
 use super::{concurrency, limits};
 use crate::columns::{Id, Stamp};
+use crate::fair_share::{FairShare, Queued};
 use crate::rows::{ExecutionRow, HistoryRow, OutboxRow, StateRow, TaskRow};
 
 /// Saves `change`, or says why not; nothing is changed then.
-pub(super) fn save(conn: &mut SqliteConnection, change: &Change, now: DateTime<Utc>) -> QueryResult<SaveOutcome> {
-    let outcome = if change.expected_seq == 0 { create(conn, change, now)? } else { update(conn, change, now)? };
+pub(super) fn save(
+    conn: &mut SqliteConnection,
+    change: &Change,
+    fair_share: &FairShare,
+    now: DateTime<Utc>,
+) -> QueryResult<SaveOutcome> {
+    let outcome = if change.expected_seq == 0 {
+        create(conn, change, fair_share, now)?
+    } else {
+        update(conn, change, fair_share, now)?
+    };
     if matches!(outcome, SaveOutcome::Saved { .. }) {
         concurrency::after_save(conn, &change.task)?;
     }
     Ok(outcome)
 }
 
-fn create(conn: &mut SqliteConnection, change: &Change, now: DateTime<Utc>) -> QueryResult<SaveOutcome> {
+fn create(
+    conn: &mut SqliteConnection,
+    change: &Change,
+    fair_share: &FairShare,
+    now: DateTime<Utc>,
+) -> QueryResult<SaveOutcome> {
     let task = &change.task;
     if let Some(repeated) = repeated(conn, change)? {
         return Ok(repeated);
@@ -42,6 +57,7 @@ fn create(conn: &mut SqliteConnection, change: &Change, now: DateTime<Utc>) -> Q
         diesel::insert_into(user_tasks::table).values(row.without_id()).returning(user_tasks::id).get_result(conn)?;
     let mut state = StateRow::from(task);
     state.id = id;
+    state.turn = Queued::by(change).map_or(state.turn, |queued| fair_share.take(&queued));
     number_execution(conn, &mut state)?;
     diesel::insert_into(task_states::table).values(&state).execute(conn)?;
     leave_behind(conn, id, change, 0)?;
@@ -103,7 +119,12 @@ pub(super) fn made_under(
     Ok(known.map(|(task_id, fingerprint)| (TaskId::from_stored(task_id), fingerprint)))
 }
 
-fn update(conn: &mut SqliteConnection, change: &Change, now: DateTime<Utc>) -> QueryResult<SaveOutcome> {
+fn update(
+    conn: &mut SqliteConnection,
+    change: &Change,
+    fair_share: &FairShare,
+    now: DateTime<Utc>,
+) -> QueryResult<SaveOutcome> {
     let (tenant_id, id) = (change.task.tenant_id.as_str(), change.task.id);
     let mut guarded = task_states::table
         .filter(task_states::tenant_id.eq(tenant_id).and(task_states::id.eq(id)))
@@ -126,6 +147,12 @@ fn update(conn: &mut SqliteConnection, change: &Change, now: DateTime<Utc>) -> Q
         return Ok(SaveOutcome::Limited(limited));
     }
     let mut state = StateRow::from(&change.task);
+    if change.takes_a_place() || state.priority != stored.priority {
+        state.turn = Queued::by(change).map_or(state.turn, |queued| fair_share.take(&queued));
+    } else {
+        // What is not queued anew keeps its place.
+        state.turn = stored.turn;
+    }
     state.progress_seq = stored.progress_seq;
     state.last_result_execution = stored.last_result_execution;
     if state.lease_token.is_some() && state.lease_token == stored.lease_token {

@@ -1,5 +1,7 @@
 //! Tasks.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::dsl::count_star;
@@ -123,8 +125,8 @@ impl TaskStore for SqliteEngine {
     }
 
     async fn save(&self, change: &Change) -> StoreResult<SaveOutcome> {
-        let change = change.clone();
-        self.write(move |conn, now| save::save(conn, &change, now)).await
+        let (change, fair_share) = (change.clone(), Arc::clone(&self.fair_share));
+        self.write(move |conn, now| save::save(conn, &change, &fair_share, now)).await
     }
 }
 

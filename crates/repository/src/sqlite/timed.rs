@@ -1,6 +1,7 @@
 //! What the clock has made due.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use diesel::dsl::sql;
@@ -12,6 +13,7 @@ use task_protocols::{Loaded, REMINDED_LATE, StoreResult, TimedStore};
 use super::schema::{task_states, user_tasks};
 use super::{SqliteEngine, concurrency, tasks};
 use crate::columns::{Stamp, Word};
+use crate::rows::StateRow;
 
 impl SqliteEngine {
     /// Loads the tasks that `ids` names, with the time of reading.
@@ -89,27 +91,32 @@ impl TimedStore for SqliteEngine {
     }
 
     async fn release_delayed(&self, limit: i64) -> StoreResult<u64> {
+        let fair_share = Arc::clone(&self.fair_share);
         self.write(move |conn, now| {
-            let due: Vec<(String, i64, Option<String>)> = task_states::table
+            let due: Vec<StateRow> = task_states::table
                 .filter(task_states::status.eq(Word(TaskStatus::Queued)).and(task_states::claimable.eq(false)))
                 .filter(task_states::parked.eq(false))
                 .filter(task_states::run_at.le(Stamp(now)))
                 .order(task_states::run_at)
                 .limit(limit)
-                .select((task_states::tenant_id, task_states::id, task_states::concurrency_key))
+                .select(task_states::all_columns)
                 .load(conn)?;
-            for (tenant_id, id, _) in &due {
+            for row in &due {
                 diesel::update(
-                    task_states::table.filter(task_states::tenant_id.eq(tenant_id).and(task_states::id.eq(id))),
+                    task_states::table
+                        .filter(task_states::tenant_id.eq(&row.tenant_id).and(task_states::id.eq(row.id))),
                 )
                 .set((
+                    // It is queued from here on, behind what its owner has queued already.
+                    task_states::turn.eq(fair_share.take(&row.queued())),
                     task_states::claimable.eq(diesel::dsl::not(task_states::limited)),
                     task_states::parked.eq(task_states::limited),
                 ))
                 .execute(conn)?;
             }
-            let mut changed = due.iter().filter(|(.., key)| key.is_none()).count() as u64;
-            let keys: BTreeSet<_> = due.iter().filter_map(|(tenant, _, key)| Some((tenant, key.as_ref()?))).collect();
+            let mut changed = due.iter().filter(|row| row.concurrency_key.is_none()).count() as u64;
+            let keys: BTreeSet<_> =
+                due.iter().filter_map(|row| Some((&row.tenant_id, row.concurrency_key.as_ref()?))).collect();
             for (tenant_id, key) in keys {
                 changed += concurrency::let_through(conn, tenant_id, key)?.unsigned_abs();
             }

@@ -109,20 +109,13 @@ pub(crate) async fn a_cancel_beside_claims_always_wins_in_the_end(stores: Stores
     }
 }
 
-/// Order: priority, then turn (since when it is claimable), then id.
-pub(crate) async fn claims_come_by_priority_then_turn_then_id(stores: Stores) {
-    let start = stores.now().await - secs(1000);
+/// Order: priority, then, of one owner, the order of queueing.
+pub(crate) async fn claims_come_by_priority_then_in_the_order_of_queueing(stores: Stores) {
     let mut wanted = Vec::new();
-    // Created in an order that is none of the orders wanted.
-    for (n, (priority, seconds)) in
-        [(5, 30), (1, 50), (5, 10), (10, 0), (3, 20), (5, 10), (1, 40), (3, 20), (5, 10), (9, 5)]
-            .into_iter()
-            .enumerate()
-    {
-        let kind = if n % 2 == 0 { "garden" } else { "kitchen" };
-        let new = NewTask { priority: Priority::from_number(priority).unwrap(), task_type: kind.into(), ..queued() };
-        let task = stores.create_at(new, start + secs(seconds)).await;
-        wanted.push((priority, seconds, task.id));
+    for (n, priority) in [5, 1, 5, 10, 3, 5, 1, 3, 5, 9].into_iter().enumerate() {
+        let new = NewTask { priority: Priority::from_number(priority).unwrap(), ..queued() };
+        let task = stores.create(new).await;
+        wanted.push((priority, n, task.id));
     }
     wanted.sort_unstable();
     let mut got = Vec::new();
@@ -134,18 +127,19 @@ pub(crate) async fn claims_come_by_priority_then_turn_then_id(stores: Stores) {
     assert_eq!(got, wanted.iter().map(|(_, _, id)| *id).collect::<Vec<_>>());
 }
 
-pub(crate) async fn an_older_task_that_comes_late_is_not_passed_over(stores: Stores) {
-    let start = stores.now().await - secs(1000);
-    for n in 0..5 {
-        stores.create_at(queued(), start + secs(500 + n)).await;
+pub(crate) async fn what_comes_back_below_what_was_claimed_is_not_passed_over(stores: Stores) {
+    let first = stores.create(queued()).await;
+    for _ in 0..6 {
+        stores.create(queued()).await;
     }
-    assert_eq!(stores.executions.claim(&claim_types(&["garden"], 2)).await.unwrap().len(), 2);
-    // Queued earlier than what has been claimed already: a watermark must not hide it.
-    let older = stores.create_at(queued(), start).await;
-    let urgent = stores.create_at(NewTask { priority: Priority::URGENT, ..queued() }, start + secs(900)).await;
+    let claimed = stores.executions.claim(&claim_types(&["garden"], 4)).await.unwrap();
+    // A watermark must not hide it.
+    let token = token_of(&claimed[0]);
+    stores.apply(&first, |task, moment| decide::release(task, token, None, secs(0), moment)).await;
+    let urgent = stores.create(NewTask { priority: Priority::URGENT, ..queued() }).await;
     let next: Vec<i64> =
         stores.executions.claim(&claim_types(&["garden"], 2)).await.unwrap().iter().map(|t| t.id).collect();
-    assert_eq!(next, [urgent.id, older.id]);
+    assert_eq!(next, [urgent.id, first.id]);
 }
 
 pub(crate) async fn a_released_task_keeps_its_place(stores: Stores) {

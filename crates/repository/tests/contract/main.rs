@@ -20,6 +20,7 @@ mod dependencies;
 mod drop_ins;
 mod executions;
 mod facts;
+mod fair_share;
 mod fencing;
 mod history;
 mod idempotency;
@@ -108,14 +109,21 @@ contract! {
         what_the_organism_does_of_seedcore_is_claimed_as_organism
         sixteen_claimers_share_2000_tasks_with_one_winner_each_and_none_left
         a_cancel_beside_claims_always_wins_in_the_end
-        claims_come_by_priority_then_turn_then_id
-        an_older_task_that_comes_late_is_not_passed_over
+        claims_come_by_priority_then_in_the_order_of_queueing
+        what_comes_back_below_what_was_claimed_is_not_passed_over
         a_released_task_keeps_its_place
         a_claim_takes_only_the_types_it_names
         builtin_and_worker_claims_never_take_each_others_work
         a_tenants_claim_takes_its_own_work_and_one_without_a_tenant_takes_any
         only_what_is_queued_is_claimable
         the_lease_of_a_claim_is_as_long_as_asked_by_the_stores_clock;
+    fair_share:
+        a_late_owners_ten_tasks_do_not_wait_for_2000_of_another
+        work_of_another_type_does_not_wait_either
+        weights_decide_how_often_an_owner_is_served
+        an_owners_own_tasks_keep_their_order
+        delayed_attempts_take_turns_with_what_others_queued
+        a_refused_create_costs_its_owner_no_turn;
     claim_task:
         a_task_claimed_by_its_id_is_what_the_domain_decides_and_a_read_finds
         of_parallel_claims_of_one_task_exactly_one_wins

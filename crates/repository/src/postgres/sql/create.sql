@@ -65,4 +65,4 @@ events AS (
     CROSS JOIN LATERAL jsonb_populate_recordset(null::task.outbox_events, p.doc->'events') AS e
     ORDER BY p.n, e.seq
 )
-SELECT n, id FROM placed
+SELECT n, id, (doc->'state'->>'turn')::bigint FROM placed

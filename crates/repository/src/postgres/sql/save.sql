@@ -7,6 +7,7 @@ WITH input AS MATERIALIZED (
            (c.doc->>'held')::uuid AS held,
            (c.doc->>'expired')::uuid AS expired,
            (c.doc->>'completed')::bigint AS completed,
+           (c.doc->>'moves')::boolean AS moves,
            s.*
     FROM jsonb_array_elements($1) WITH ORDINALITY AS c(doc, n)
     CROSS JOIN LATERAL jsonb_populate_record(null::task.task_states, c.doc->'state') AS s
@@ -29,7 +30,8 @@ hot AS (
         return_to = i.return_to,
         claimable = i.claimable,
         is_active = i.is_active,
-        turn = i.turn,
+        -- What is not queued anew keeps its place, unless it changes the lane.
+        turn = CASE WHEN i.moves OR s.priority <> i.priority THEN i.turn ELSE s.turn END,
         event_seq = i.event_seq,
         next_run_time = i.next_run_time,
         schedule_runs = i.schedule_runs,
@@ -74,7 +76,7 @@ hot AS (
       AND s.event_seq = i.expected_seq
       AND (i.held IS NULL OR (s.lease_token = i.held AND s.lease_expires_at > clock_timestamp()))
       AND (i.expired IS NULL OR (s.lease_token = i.expired AND s.lease_expires_at <= clock_timestamp()))
-    RETURNING i.n, i.doc, s.tenant_id, s.id, s.progress_seq
+    RETURNING i.n, i.doc, s.tenant_id, s.id, s.turn, s.progress_seq
 ),
 definition AS (
     UPDATE task.user_tasks AS d
@@ -128,4 +130,4 @@ events AS (
     CROSS JOIN LATERAL jsonb_populate_recordset(null::task.outbox_events, h.doc->'events') AS e
     ORDER BY h.n, e.seq
 )
-SELECT n, id FROM hot
+SELECT n, id, turn FROM hot

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use task_protocols::Clock;
+use task_repository::Weights;
 use task_repository::postgres::{PostgresConfig, PostgresEngine};
 use task_repository::sqlite::{SqliteConfig, SqliteEngine};
 use task_testkit::pg::TestDatabase;
@@ -23,7 +24,8 @@ impl Clock for SystemClock {
 
 pub(crate) async fn sqlite() -> Stores {
     let database = temp_database();
-    let engine = SqliteEngine::open(&database.path(), Arc::new(SystemClock), SqliteConfig::default()).unwrap();
+    let config = SqliteConfig { weights: weights(), ..SqliteConfig::default() };
+    let engine = SqliteEngine::open(&database.path(), Arc::new(SystemClock), config).unwrap();
     engine.migrate().await.unwrap();
     Stores::of(Arc::new(engine), Arc::new(database))
 }
@@ -31,6 +33,10 @@ pub(crate) async fn sqlite() -> Stores {
 pub(crate) async fn postgres() -> Stores {
     let database = TestDatabase::create("contract", async |url| engine(&url).migrate().await.unwrap()).await;
     Stores::of(Arc::new(engine(database.url())), Arc::new(database))
+}
+
+fn weights() -> Weights {
+    Weights::from([("heavy".to_owned(), 3)])
 }
 
 /// Patient, because a suite of a thousand parallel saves on two busy cores is not what the
@@ -41,6 +47,7 @@ fn engine(url: &str) -> PostgresEngine {
         acquire_timeout: patience,
         statement_timeout: patience,
         lock_timeout: patience,
+        weights: weights(),
         ..PostgresConfig::new(url)
     };
     PostgresEngine::connect(config, tokio::runtime::Handle::current()).unwrap()
