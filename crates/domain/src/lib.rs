@@ -8,6 +8,7 @@ pub mod decide;
 mod enums;
 mod event;
 mod execution;
+pub mod explain;
 mod fact;
 pub mod fair_share;
 mod history;

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use task_domain::decide::DependencyState;
-use task_domain::{TaskId, TenantId, UserId};
+use task_domain::{TaskId, TaskStatus, TenantId, UserId};
 
 use crate::StoreResult;
 
@@ -12,6 +12,7 @@ pub struct Dependency {
     pub task_id: TaskId,
     pub user_id: Option<UserId>,
     pub task_type: String,
+    pub status: TaskStatus,
     pub state: DependencyState,
 }
 

@@ -25,4 +25,12 @@ pub trait HistoryStore: Send + Sync {
         after: i64,
         limit: i64,
     ) -> StoreResult<Vec<HistoryRecord>>;
+
+    /// The newest entries of a live task, newest first.
+    async fn latest_history(
+        &self,
+        tenant_id: &TenantId,
+        task_id: &TaskId,
+        limit: i64,
+    ) -> StoreResult<Vec<HistoryRecord>>;
 }

@@ -12,6 +12,7 @@ mod conversations;
 mod dependencies;
 mod executions;
 mod executors;
+mod explain;
 mod facts;
 mod health;
 mod hints;
@@ -42,6 +43,7 @@ pub use executions::{
 pub use executors::{
     ConfigProblem, ExecutionContext, ExecutorError, ExecutorRegistry, Outcome, ProgressSink, TaskExecutor,
 };
+pub use explain::ExplainStore;
 pub use facts::{FactFilter, FactPage, FactScope, FactStore};
 pub use health::{HealthProbe, ProbeError};
 pub use hints::{Hint, HintBus, LeaseTaken, Taken};

@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use task_protocols::background::Background;
 use task_protocols::{HealthProbe, HintBus, OutboxStore, PoolMeter, TaskStore};
 use task_service::{
-    AnalyticsService, ClaimDispatcher, ConversationService, FactService, KeyService, OverviewService, Reaper,
-    ServiceError, TaskService, TemplateService, TrackService, WorkerControl, WorkerService,
+    AnalyticsService, ClaimDispatcher, ConversationService, ExplainService, FactService, KeyService, OverviewService,
+    Reaper, ServiceError, TaskService, TemplateService, TrackService, WorkerControl, WorkerService,
 };
 use tokio::sync::Semaphore;
 
@@ -54,6 +54,7 @@ pub struct ApiState {
     pub control: Arc<WorkerControl>,
     pub overview: OverviewService,
     pub conversations: Arc<ConversationService>,
+    pub explain: ExplainService,
     pub facts: Arc<FactService>,
     pub tracks: Arc<TrackService>,
     /// For its clock only.

@@ -63,6 +63,7 @@ impl ExecutorPool {
         if self.config.concurrency == 0 {
             return stop.cancelled().await;
         }
+        self.parts.workers.seen().serve(&self.task_types, self.config.origin);
         let slots = Arc::new(Semaphore::new(self.config.concurrency));
         let mut hints = self.parts.hints.subscribe();
         loop {

@@ -59,8 +59,7 @@ impl Scheduler {
                 if limited.limit_type == LimitType::DailyExecutions =>
             {
                 let midnight = LevelLimits::day_start(loaded.now) + Duration::days(1);
-                let reason =
-                    format!("daily limit of {} runs is used up; skipped until after midnight UTC", limited.limit);
+                let reason = decide::daily_limit_reason(limited.limit);
                 let skip = decide::skip_due_until(&loaded.task, midnight, &reason, &moment)?;
                 self.saver.save(&skip).await.map(drop)
             }

@@ -10,8 +10,8 @@ use task_protocols::{
     ProgressStore, Seat,
 };
 
-use crate::ServiceError;
 use crate::change::{Saver, moment};
+use crate::{SeenTypes, ServiceError};
 
 /// What an accepted outcome did.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,20 +29,28 @@ pub struct WorkerService {
     saver: Saver,
     executions: Arc<dyn ExecutionStore>,
     progress: Arc<dyn ProgressStore>,
+    seen: SeenTypes,
 }
 
 impl WorkerService {
     pub fn new(saver: Saver, executions: Arc<dyn ExecutionStore>, progress: Arc<dyn ProgressStore>) -> Self {
-        Self { saver, executions, progress }
+        Self { saver, executions, progress, seen: SeenTypes::default() }
+    }
+
+    /// Which types this instance was asked for.
+    pub fn seen(&self) -> &SeenTypes {
+        &self.seen
     }
 
     /// Leases queued work; each task carries its lease in `current`.
     pub async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Task>, ServiceError> {
+        self.seen.note(request);
         Ok(self.announced(self.executions.claim(request).await?))
     }
 
     /// The same for several workers at once.
     pub(crate) async fn claim_seats(&self, request: &ClaimRequest, seats: &[Seat]) -> Result<Vec<Task>, ServiceError> {
+        self.seen.note(request);
         Ok(self.announced(self.executions.claim_seats(request, seats).await?))
     }
 

@@ -19,4 +19,4 @@ pub use lease::{check_lease, lost_reason};
 pub use owner::{cancel, delete, pause, resume, set_status, time_out, update};
 pub use run::{Claimer, claim, execute, unblock};
 pub use run_end::{Failure, Report, complete, deadline, fail, lease_lost, release};
-pub use schedule::{due, remind, skip_due_until};
+pub use schedule::{daily_limit_reason, due, is_put_off, remind, skip_due_until};

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::change::{Change, Draft, Moment, Rejection};
 use super::run_end::count;
-use crate::{Task, TaskStatus, TriggerType, types};
+use crate::{HistoryEntry, Task, TaskStatus, TriggerType, types};
 
 /// The scheduled run is due: it is queued and the next run time computed, or, when the misfire
 /// rule says so, skipped to the next time in the future.
@@ -35,6 +35,19 @@ pub fn due(task: &Task, moment: &Moment<'_>) -> Result<Change, Rejection> {
     draft.task.next_run_time = next;
     draft.queue_run(TriggerType::Scheduled, None, next.map(|_| TaskStatus::Scheduled));
     Ok(draft.finish("due"))
+}
+
+/// How the reason begins when a due run met its owner's daily limit.
+const DAILY_LIMIT: &str = "daily limit of ";
+
+/// Why a due run is put off, for [`skip_due_until`].
+pub fn daily_limit_reason(limit: i64) -> String {
+    format!("{DAILY_LIMIT}{limit} runs is used up; skipped until after midnight UTC")
+}
+
+/// Whether this was a run that met its owner's daily limit.
+pub fn is_put_off(entry: &HistoryEntry) -> bool {
+    entry.action == "skip" && entry.reason.as_ref().is_some_and(|reason| reason.starts_with(DAILY_LIMIT))
 }
 
 /// The owner's daily limit is used up: the due run is skipped to the first time after `until`; one

@@ -6,6 +6,7 @@
 mod create;
 mod dependencies;
 mod effects;
+mod explain;
 mod limits;
 mod owner_commands;
 mod properties;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 use task_protocols::{
-    AnalyticsStore, ApiKeyStore, ConversationStore, DependencyStore, ExecutionStore, FactStore, HistoryStore,
-    InboxStore, LevelStore, OutboxStore, OverviewStore, PoolMeter, ProgressStore, RetentionStore, StoreResult,
-    TaskStore, TemplateStore, TimedStore, TrackStore,
+    AnalyticsStore, ApiKeyStore, ConversationStore, DependencyStore, ExecutionStore, ExplainStore, FactStore,
+    HistoryStore, InboxStore, LevelStore, OutboxStore, OverviewStore, PoolMeter, ProgressStore, RetentionStore,
+    StoreResult, TaskStore, TemplateStore, TimedStore, TrackStore,
 };
 use task_repository::postgres::{PostgresConfig, PostgresEngine};
 use task_repository::sqlite::{SqliteConfig, SqliteEngine};
@@ -46,6 +46,7 @@ stores! {
     analytics: AnalyticsStore,
     dependencies: DependencyStore,
     conversations: ConversationStore,
+    explain: ExplainStore,
     facts: FactStore,
     tracks: TrackStore,
     api_keys: ApiKeyStore,

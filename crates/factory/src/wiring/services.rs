@@ -7,9 +7,9 @@ use task_domain::{Origin, types};
 use task_protocols::background::Background;
 use task_server::{ApiState, EventFeed, Metrics, ServiceInfo};
 use task_service::{
-    AnalyticsService, ClaimDispatcher, ConversationService, Dependencies, ExecutorPool, FactService, InboundEvents,
-    KeyService, LevelSources, Levels, LimitsPolicy, Notifier, OverviewService, PoolConfig, PoolParts, Reaper,
-    Reminders, Retention, Saver, Scheduler, TaskService, TaskServiceParts, TemplateService, TrackService,
+    AnalyticsService, ClaimDispatcher, ConversationService, Dependencies, ExecutorPool, ExplainService, FactService,
+    InboundEvents, KeyService, LevelSources, Levels, LimitsPolicy, Notifier, OverviewService, PoolConfig, PoolParts,
+    Reaper, Reminders, Retention, Saver, Scheduler, TaskService, TaskServiceParts, TemplateService, TrackService,
     TrackServiceParts, WorkerControl, WorkerService, endings,
 };
 use tokio::sync::Semaphore;
@@ -110,6 +110,12 @@ pub(crate) async fn wire(
         templates: Arc::new(TemplateService::new(Arc::clone(&stores.templates), levels)),
         analytics: Arc::new(AnalyticsService::new(Arc::clone(&stores.analytics), Arc::clone(&stores.tasks))),
         conversations: Arc::new(ConversationService::new(Arc::clone(&stores.conversations), Arc::clone(&tasks))),
+        explain: ExplainService::new(
+            Arc::clone(&tasks),
+            Arc::clone(&stores.explain),
+            Arc::clone(&stores.dependencies),
+            workers.seen().clone(),
+        ),
         facts: Arc::new(FactService::new(Arc::clone(&stores.facts), Arc::clone(&stores.tasks))),
         tasks,
         tracks,

@@ -163,7 +163,9 @@ async fn a_scheduled_run_over_the_daily_limit_waits_for_midnight(app: TestApp) {
         text.matches("daily limit of 10 runs is used up").count()
     };
     wait::until("the run is skipped", Duration::from_secs(30), || async { skipped().await == 1 }).await;
+    let put_off = app.explain(&scheduled, "quota").await;
     let task = app.get(&scheduled).await;
+    assert_eq!(put_off, json!({"limit_type": "daily_executions", "until": task["next_run_time"]}));
     assert_eq!((&task["status"], &task["run_count"]), (&json!("scheduled"), &json!(0)));
     let next: DateTime<Utc> = serde_json::from_value(task["next_run_time"].clone()).unwrap();
     assert_eq!(next.time(), NaiveTime::MIN);

@@ -9,6 +9,7 @@ mod dependencies;
 mod events;
 mod execute;
 mod executors;
+mod explain;
 mod facts;
 mod input;
 mod keys;

@@ -35,4 +35,26 @@ impl HistoryStore for PostgresEngine {
             .map_err(errors::failed)?;
         Ok(rows.into_iter().map(|row| row.into_record(task_id.clone())).collect())
     }
+
+    async fn latest_history(
+        &self,
+        tenant_id: &TenantId,
+        task_id: &TaskId,
+        limit: i64,
+    ) -> StoreResult<Vec<HistoryRecord>> {
+        let same_task = task_history::tenant_id.eq(user_tasks::tenant_id).and(task_history::task_id.eq(user_tasks::id));
+        let mut connection = self.pools.main().await?;
+        let rows: Vec<HistoryRecordRow> = user_tasks::table
+            .inner_join(task_history::table.on(same_task))
+            .filter(user_tasks::tenant_id.eq(tenant_id.as_str()))
+            .filter(user_tasks::task_id.eq(task_id.as_str()))
+            .filter(user_tasks::deleted_at.is_null())
+            .order(task_history::id.desc())
+            .limit(limit)
+            .select(task_history::all_columns)
+            .load(&mut connection)
+            .await
+            .map_err(errors::failed)?;
+        Ok(rows.into_iter().map(|row| row.into_record(task_id.clone())).collect())
+    }
 }

@@ -18,6 +18,7 @@ mod conversations;
 mod dependencies;
 mod errors;
 mod executions;
+mod explain;
 mod facts;
 mod heartbeats;
 mod history;

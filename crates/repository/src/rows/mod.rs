@@ -4,6 +4,7 @@
 mod beside;
 mod event;
 mod execution;
+mod explain;
 mod figures;
 mod overview;
 mod state;
@@ -12,6 +13,7 @@ mod task;
 pub(crate) use beside::{ApiKeyRow, ConversationRow, FactRow, TemplateRow, conversation};
 pub(crate) use event::{HistoryRecordRow, HistoryRow, OutboxRow, OutcomeRow};
 pub(crate) use execution::ExecutionRow;
+pub(crate) use explain::type_activity;
 pub(crate) use figures::{HourRow, TaskCount, hour};
 pub(crate) use overview::{CountedRow, LeaseRow, lease, queue_figures};
 pub(crate) use state::StateRow;

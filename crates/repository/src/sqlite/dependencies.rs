@@ -18,6 +18,7 @@ fn dependency((task_id, user_id, task_type, status, deleted_at, recurs, successe
         task_id: TaskId::from_stored(task_id),
         user_id: user_id.map(UserId::from_stored),
         task_type,
+        status: status.0,
         state: DependencyState::of(status.0, recurs, successes, deleted_at.is_some()),
     }
 }

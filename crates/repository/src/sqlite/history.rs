@@ -31,4 +31,23 @@ impl HistoryStore for SqliteEngine {
         })
         .await
     }
+
+    async fn latest_history(
+        &self,
+        tenant_id: &TenantId,
+        task_id: &TaskId,
+        limit: i64,
+    ) -> StoreResult<Vec<HistoryRecord>> {
+        let (tenant_id, task_id) = (tenant_id.clone(), task_id.clone());
+        self.read(move |conn| {
+            let Some(id) = tasks::live_id(conn, &tenant_id, &task_id)? else { return Ok(Vec::new()) };
+            let rows: Vec<HistoryRecordRow> = task_history::table
+                .filter(task_history::tenant_id.eq(tenant_id.as_str()).and(task_history::task_id.eq(id)))
+                .order(task_history::id.desc())
+                .limit(limit)
+                .load(conn)?;
+            Ok(rows.into_iter().map(|row| row.into_record(task_id.clone())).collect())
+        })
+        .await
+    }
 }

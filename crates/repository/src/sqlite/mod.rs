@@ -11,6 +11,7 @@ mod concurrency;
 mod conversations;
 mod dependencies;
 mod executions;
+mod explain;
 mod facts;
 mod history;
 mod levels;

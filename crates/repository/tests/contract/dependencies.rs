@@ -45,6 +45,7 @@ pub(crate) async fn a_dependency_tells_how_it_stands(stores: Stores) {
     assert_eq!(state(&recurring), Some(DependencyState::Waiting));
     let bobs = found.iter().find(|d| d.task_id == cancelled.task_id).unwrap();
     assert_eq!((&bobs.user_id, bobs.task_type.as_str()), (&Some(user("bob")), "garden"));
+    assert_eq!(bobs.status, TaskStatus::Cancelled);
     let token = token_of(&recurring);
     stores.apply(&recurring, |task, moment| decide::complete(task, token, decide::Report::default(), moment)).await;
     let found = stores.dependencies.dependencies(&here, &[asked(&recurring)]).await.unwrap();

@@ -41,6 +41,15 @@ pub(crate) async fn every_command_leaves_one_entry_in_order(stores: Stores) {
     assert_eq!(page, entries[1..3]);
 }
 
+pub(crate) async fn the_latest_entries_come_newest_first(stores: Stores) {
+    let task = stores.create(queued()).await;
+    stores.claim_next(&task).await;
+    let latest = stores.history.latest_history(&task.tenant_id, &task.task_id, 1).await.unwrap();
+    let all = stores.history.list_history(&task.tenant_id, &task.task_id, 0, 10).await.unwrap();
+    assert_eq!(latest, all[all.len() - 1..]);
+    assert_eq!(stores.history.latest_history(&tenant("other"), &task.task_id, 1).await.unwrap(), []);
+}
+
 pub(crate) async fn the_history_of_another_tenant_or_a_deleted_task_is_not_read(stores: Stores) {
     let task = stores.create(queued()).await;
     assert_eq!(stores.history.list_history(&tenant("other"), &task.task_id, 0, 10).await.unwrap(), []);

@@ -19,6 +19,7 @@ mod delayed;
 mod dependencies;
 mod drop_ins;
 mod executions;
+mod explain;
 mod facts;
 mod fair_share;
 mod fencing;
@@ -92,6 +93,7 @@ contract! {
         keyset_pages_neither_skip_nor_repeat_while_200_are_inserted;
     history:
         every_command_leaves_one_entry_in_order
+        the_latest_entries_come_newest_first
         the_history_of_another_tenant_or_a_deleted_task_is_not_read;
     save:
         a_saved_change_is_found_with_its_attempt_and_its_events
@@ -277,6 +279,10 @@ contract! {
         what_was_not_created_leaves_no_key_behind
         a_repeat_is_told_even_when_the_limit_is_used_up
         a_swept_key_is_free_again;
+    explain:
+        a_place_counts_what_a_claim_takes_before_it
+        a_parked_task_tells_how_full_its_key_is
+        the_activity_of_a_type_is_what_runs_and_ended_lately;
     track:
         a_change_knows_how_many_entries_came_before_it_and_how_the_attempt_ended
         a_completed_attempt_leaves_its_result_a_null_too

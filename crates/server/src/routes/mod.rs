@@ -34,6 +34,7 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
         .service(tasks::commands::pause_task)
         .service(tasks::commands::resume_task)
         .service(tasks::commands::retry_task)
+        .service(tasks::explain::explain_task)
         .service(tasks::record::get_status)
         .service(tasks::record::list_history)
         .service(tasks::record::list_progress)

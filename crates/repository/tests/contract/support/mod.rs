@@ -12,8 +12,9 @@ use task_domain::decide::{self, Change, Claimer, IdSource, Moment, NewTask, Reje
 use task_domain::{Actor, Event, Handler, LeaseToken, Task, TenantId};
 use task_protocols::{
     AnalyticsStore, ApiKeyStore, ClaimRequest, ClaimTaskRequest, ConversationStore, DependencyStore, ExecutionQuery,
-    ExecutionStore, FactStore, HistoryStore, InboxStore, LevelStore, OutboxEvent, OutboxStore, OverviewStore,
-    ProgressStore, RetentionStore, SaveOutcome, TaskFilter, TaskStore, TemplateStore, TimedStore, TrackStore,
+    ExecutionStore, ExplainStore, FactStore, HistoryStore, InboxStore, LevelStore, OutboxEvent, OutboxStore,
+    OverviewStore, ProgressStore, RetentionStore, SaveOutcome, TaskFilter, TaskStore, TemplateStore, TimedStore,
+    TrackStore,
 };
 use uuid::Uuid;
 
@@ -29,6 +30,7 @@ pub(crate) struct Stores {
     pub(crate) dependencies: Arc<dyn DependencyStore>,
     pub(crate) overview: Arc<dyn OverviewStore>,
     pub(crate) beside: Beside,
+    pub(crate) explain: Arc<dyn ExplainStore>,
     pub(crate) tracks: Arc<dyn TrackStore>,
     /// Whatever must live as long as the stores.
     _database: Arc<dyn Send + Sync>,
@@ -100,6 +102,7 @@ impl Stores {
             + OutboxStore
             + HistoryStore
             + TrackStore
+            + ExplainStore
             + 'static,
         E: TemplateStore + AnalyticsStore + ConversationStore + FactStore + RetentionStore,
         E: ApiKeyStore + LevelStore + InboxStore + OverviewStore,
@@ -114,6 +117,7 @@ impl Stores {
             dependencies: engine.clone(),
             history: engine.clone(),
             overview: engine.clone(),
+            explain: engine.clone(),
             tracks: engine,
             _database: database,
         }

@@ -6,6 +6,7 @@ pub(crate) mod create;
 mod cursor;
 pub(crate) mod delete;
 pub(crate) mod dto;
+pub(crate) mod explain;
 pub(crate) mod from_template;
 pub(crate) mod get;
 mod idempotency;
