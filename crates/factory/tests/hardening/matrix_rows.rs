@@ -93,6 +93,7 @@ fn of_tasks() -> Vec<Row> {
         row(Owned, CancelledTask, "POST /api/v1/tasks/{task_id}/retry", why(), 201),
         row(Owned, Task, "GET /api/v1/tasks/{task_id}/status", None, 200),
         row(Owned, Task, "GET /api/v1/tasks/{task_id}/history", None, 200),
+        row(Owned, Task, "GET /api/v1/tasks/{task_id}/explain", None, 200),
         row(Owned, Task, "GET /api/v1/tasks/{task_id}/progress", None, 200),
         row(Owned, Task, "GET /api/v1/tasks/{task_id}/track", None, 200),
     ]
