@@ -55,3 +55,29 @@ pub trait HintBus: Send + Sync {
     /// Listens from now on; a listener that lags is told so, and looks at the store.
     fn subscribe(&self) -> broadcast::Receiver<Hint>;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_is_read_by_another_instance_as_it_was_sent() {
+        let (tenant_id, task_id) = (TenantId::default_tenant(), TaskId::new("t").unwrap());
+        let taken = LeaseTaken {
+            tenant_id: tenant_id.clone(),
+            worker_id: "w".into(),
+            task_id: task_id.clone(),
+            execution_id: Uuid::nil(),
+            kind: Taken::Cancel,
+            reason: LeaseLost::Cancelled,
+            message: Some("because".into()),
+        };
+        let queued =
+            Hint::WorkQueued { handler: Handler::Worker, tenant_id: Some(tenant_id.clone()), task_type: "x".into() };
+        let changed = Hint::TaskChanged { tenant_id, task_id };
+        for hint in [queued, changed, Hint::LeaseTaken(taken), Hint::EventsPublished] {
+            let sent = serde_json::to_vec(&hint).unwrap();
+            assert_eq!(serde_json::from_slice::<Hint>(&sent).unwrap(), hint, "{}", String::from_utf8_lossy(&sent));
+        }
+    }
+}

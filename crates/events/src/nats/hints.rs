@@ -1,11 +1,13 @@
 //! Hints between instances, over core NATS.
 
+use std::time::Duration;
+
 use async_nats::Client;
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 use task_protocols::background::Background;
 use task_protocols::{Hint, HintBus};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::in_process::HINT_CAPACITY;
 
@@ -23,6 +25,8 @@ struct Envelope {
 pub struct NatsHints {
     local: broadcast::Sender<Hint>,
     outgoing: mpsc::Sender<Hint>,
+    /// Whether the hints of other instances have been asked for.
+    listening: watch::Receiver<bool>,
 }
 
 impl NatsHints {
@@ -46,10 +50,15 @@ impl NatsHints {
             }
         });
         let (heard, me) = (local.clone(), instance_id.to_owned());
+        let (begun, listening) = watch::channel(false);
         background.supervise("hints", move |stop| {
-            let (client, heard, me) = (client.clone(), heard.clone(), me.clone());
+            let (client, heard, me, begun) = (client.clone(), heard.clone(), me.clone(), begun.clone());
             async move {
                 let Ok(mut messages) = client.subscribe(SUBJECT).await else { return };
+                tokio::select! {
+                    _ = client.flush() => drop(begun.send_replace(true)),
+                    () = stop.cancelled() => return,
+                }
                 loop {
                     let message = tokio::select! {
                         message = messages.next() => message,
@@ -64,7 +73,14 @@ impl NatsHints {
                 }
             }
         });
-        Self { local, outgoing }
+        Self { local, outgoing, listening }
+    }
+
+    /// Waits until the hints of other instances are heard, at most `patience`: what they tell
+    /// before that is lost.
+    pub async fn wait_until_listening(&self, patience: Duration) {
+        let mut listening = self.listening.clone();
+        let _ = tokio::time::timeout(patience, listening.wait_for(|begun| *begun)).await;
     }
 }
 

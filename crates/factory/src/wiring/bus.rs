@@ -38,5 +38,7 @@ pub(crate) async fn connect(
     let bus = NatsBus::connect(url, config).await.map_err(|e| StartError::Bus(Box::new(e)))?;
     let bus = Arc::new(bus);
     let hints = NatsHints::new(bus.client(), instance_id, background);
+    // A server that is away must not keep this instance from serving.
+    hints.wait_until_listening(Duration::from_secs(2)).await;
     Ok(Bus { name: "nats", events: bus.clone(), hints: Arc::new(hints), nats: Some(bus) })
 }

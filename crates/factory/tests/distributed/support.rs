@@ -110,7 +110,8 @@ impl Instance {
     pub(crate) async fn execute_async(&self, task_id: &str) {
         let request = self.client.post(format!("{}/api/v1/tasks/{task_id}/execute", self.base));
         let answer = request.header("X-User-ID", "ann").header("Prefer", "respond-async").send().await.unwrap();
-        assert_eq!(answer.status(), 202);
+        // 200 when a quick run ended before the answer was written.
+        assert!(matches!(answer.status().as_u16(), 200 | 202), "{}", answer.status());
     }
 
     pub(crate) async fn get(&self, path: &str) -> Value {
