@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::{
-    Execution, Handler, JsonObject, OnDependencyFailure, Origin, Priority, RetryPolicy, Schedule, TaskId, TaskStatus,
-    TenantId, UserId, types,
+    Execution, ExecutionStatus, Handler, JsonObject, OnDependencyFailure, Origin, Priority, RetryPolicy, Schedule,
+    TaskId, TaskStatus, TenantId, UserId, types,
 };
 
 /// A task with its current attempt. Everything a decision needs.
@@ -97,6 +97,13 @@ impl Task {
             Handler::Builtin => types::executor_of(self.origin, &self.task_type),
             Handler::Worker => &self.task_type,
         }
+    }
+
+    /// Queued and due when it was last changed: a worker may claim it, unless a limit on how many run
+    /// at once holds it back.
+    pub fn is_due(&self) -> bool {
+        let waits = |e: &Execution| e.status == ExecutionStatus::Queued && e.run_at <= self.updated_at;
+        self.status == TaskStatus::Queued && self.current.as_ref().is_some_and(waits)
     }
 
     /// Counts against the owner's `active_tasks`.

@@ -23,6 +23,8 @@ pub struct BlockedTask {
     /// Per database: the place to go on from.
     pub id: i64,
     pub task_id: TaskId,
+    /// The owner, if it has one.
+    pub user_id: Option<UserId>,
     pub depends_on: Vec<TaskId>,
 }
 

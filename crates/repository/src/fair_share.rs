@@ -11,7 +11,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use task_domain::decide::Change;
-use task_domain::{ExecutionStatus, Handler, Task, TaskStatus, fair_share};
+use task_domain::{Handler, Task, fair_share};
 use task_protocols::ClaimRequest;
 
 /// Owners' lines that are remembered; past it those that hold nobody back any more are forgotten, and
@@ -209,11 +209,7 @@ impl<'a> Queued<'a> {
     pub(crate) fn by(change: &'a Change) -> Option<Self> {
         let task = &change.task;
         let moves = change.takes_a_place() || change.definition_changed;
-        let due = task.status == TaskStatus::Queued;
-        let current = task
-            .current
-            .as_ref()
-            .filter(|e| moves && due && e.status == ExecutionStatus::Queued && e.run_at <= task.updated_at)?;
+        let current = task.current.as_ref().filter(|_| moves && task.is_due())?;
         Some(Self {
             handler: task.handler,
             tenant_id: task.tenant_id.as_str(),

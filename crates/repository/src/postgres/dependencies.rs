@@ -3,35 +3,12 @@
 use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
-use task_domain::decide::DependencyState;
-use task_domain::{TaskId, TaskStatus, TenantId, UserId};
+use task_domain::{TaskId, TaskStatus, TenantId};
 use task_protocols::{BlockedTask, Dependency, DependencyStore, StoreResult};
 
 use super::schema::{task_dependencies, task_states, user_tasks};
 use super::{PostgresEngine, errors};
-use crate::columns::{Json, Stamp, Word};
-
-/// Name, owner, type and what tells how it stands.
-type DependencyRow = (String, Option<String>, String, Word<TaskStatus>, Option<Stamp>, bool, i64);
-
-fn dependency((task_id, user_id, task_type, status, deleted_at, recurs, successes): DependencyRow) -> Dependency {
-    Dependency {
-        task_id: TaskId::from_stored(task_id),
-        user_id: user_id.map(UserId::from_stored),
-        task_type,
-        status: status.0,
-        state: DependencyState::of(status.0, recurs, successes, deleted_at.is_some()),
-    }
-}
-
-fn blocked((tenant_id, id, task_id, depends_on): (String, i64, String, Json<Vec<TaskId>>)) -> BlockedTask {
-    let (tenant_id, task_id) = (TenantId::from_stored(tenant_id), TaskId::from_stored(task_id));
-    BlockedTask { tenant_id, id, task_id, depends_on: depends_on.0 }
-}
-
-fn texts(ids: &[TaskId]) -> Vec<&str> {
-    ids.iter().map(TaskId::as_str).collect()
-}
+use crate::rows::{BlockedRow, DependencyRow, blocked, dependency, texts};
 
 #[async_trait]
 impl DependencyStore for PostgresEngine {
@@ -84,15 +61,20 @@ impl DependencyStore for PostgresEngine {
             .filter(user_tasks::deleted_at.is_null())
             .order((task_states::tenant_id, task_states::id))
             .limit(limit)
-            .select((task_states::tenant_id, task_states::id, user_tasks::task_id, user_tasks::depends_on))
+            .select((
+                task_states::tenant_id,
+                task_states::id,
+                user_tasks::task_id,
+                user_tasks::user_id,
+                user_tasks::depends_on,
+            ))
             .into_boxed();
         if let Some((tenant_id, id)) = &after {
             let further = task_states::tenant_id.eq(tenant_id.as_str()).and(task_states::id.gt(*id));
             query = query.filter(task_states::tenant_id.gt(tenant_id.as_str()).or(further));
         }
         let mut connection = self.pools.main().await?;
-        let rows: Vec<(String, i64, String, Json<Vec<TaskId>>)> =
-            query.load(&mut connection).await.map_err(errors::failed)?;
+        let rows: Vec<BlockedRow> = query.load(&mut connection).await.map_err(errors::failed)?;
         Ok(rows.into_iter().map(blocked).collect())
     }
 }

@@ -17,7 +17,8 @@ use super::schema::{task_progress, user_tasks};
 use super::statement::{Sql, Statement};
 use super::together::{Together, by_place};
 use super::{PostgresEngine, errors};
-use crate::columns::{Id, Json, Stamp};
+use crate::columns::Json;
+use crate::rows::{ProgressRow, progress_entry};
 
 /// An append on its way to the database.
 pub(super) struct Append {
@@ -86,7 +87,7 @@ impl ProgressStore for PostgresEngine {
         let same_task =
             task_progress::tenant_id.eq(user_tasks::tenant_id).and(task_progress::task_id.eq(user_tasks::id));
         let mut connection = self.pools.main().await?;
-        let rows: Vec<(i64, Id, Json<JsonObject>, Stamp)> = user_tasks::table
+        let rows: Vec<ProgressRow> = user_tasks::table
             .inner_join(task_progress::table.on(same_task))
             .filter(user_tasks::tenant_id.eq(tenant_id.as_str()))
             .filter(user_tasks::task_id.eq(task_id.as_str()))
@@ -103,12 +104,6 @@ impl ProgressStore for PostgresEngine {
             .load(&mut connection)
             .await
             .map_err(errors::failed)?;
-        let entry = |(seq_id, execution_id, data, at): (i64, Id, Json<JsonObject>, Stamp)| ProgressEntry {
-            seq_id,
-            execution_id: execution_id.0,
-            data: data.0,
-            timestamp: at.0,
-        };
-        Ok(rows.into_iter().map(entry).collect())
+        Ok(rows.into_iter().map(progress_entry).collect())
     }
 }

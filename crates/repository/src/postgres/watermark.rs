@@ -13,7 +13,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use task_domain::{ExecutionStatus, Handler, Task, TaskStatus, fair_share};
+use task_domain::{Handler, Task, fair_share};
 use task_protocols::ClaimRequest;
 
 use super::claim::Taken;
@@ -124,12 +124,7 @@ impl Watermark {
 
     /// A committed change left `task` as it is, with this turn: when it is claimable, no mark may lie above it.
     pub(super) fn queued(&self, task: &Task, turn: i64) {
-        let claimable = task.status == TaskStatus::Queued
-            && task
-                .current
-                .as_ref()
-                .is_some_and(|e| e.status == ExecutionStatus::Queued && e.run_at <= task.updated_at);
-        if claimable {
+        if task.is_due() {
             self.lower(task.handler, task.tenant_id.as_str(), task.claimed_as(), task.priority.number(), turn);
         }
     }

@@ -74,8 +74,7 @@ impl From<&Task> for StateRow {
     fn from(task: &Task) -> Self {
         let current = task.current.as_ref();
         let lease = current.and_then(|e| e.lease);
-        let due = task.status == TaskStatus::Queued
-            && current.is_some_and(|e| e.status == ExecutionStatus::Queued && e.run_at <= task.updated_at);
+        let due = task.is_due();
         // The store lets it through when there is room under its limit.
         let limited = task.concurrency_key.is_some();
         Self {

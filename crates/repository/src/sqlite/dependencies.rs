@@ -2,35 +2,13 @@
 
 use async_trait::async_trait;
 use diesel::prelude::*;
-use task_domain::decide::DependencyState;
-use task_domain::{TaskId, TaskStatus, TenantId, UserId};
+use task_domain::{TaskId, TaskStatus, TenantId};
 use task_protocols::{BlockedTask, Dependency, DependencyStore, StoreResult};
 
 use super::SqliteEngine;
 use super::schema::{task_dependencies, task_states, user_tasks};
-use crate::columns::{Json, Stamp, Word};
-
-/// Name, owner, type and what tells how it stands.
-type DependencyRow = (String, Option<String>, String, Word<TaskStatus>, Option<Stamp>, bool, i64);
-
-fn dependency((task_id, user_id, task_type, status, deleted_at, recurs, successes): DependencyRow) -> Dependency {
-    Dependency {
-        task_id: TaskId::from_stored(task_id),
-        user_id: user_id.map(UserId::from_stored),
-        task_type,
-        status: status.0,
-        state: DependencyState::of(status.0, recurs, successes, deleted_at.is_some()),
-    }
-}
-
-fn blocked((tenant_id, id, task_id, depends_on): (String, i64, String, Json<Vec<TaskId>>)) -> BlockedTask {
-    let (tenant_id, task_id) = (TenantId::from_stored(tenant_id), TaskId::from_stored(task_id));
-    BlockedTask { tenant_id, id, task_id, depends_on: depends_on.0 }
-}
-
-fn texts(ids: &[TaskId]) -> Vec<String> {
-    ids.iter().map(|id| id.as_str().to_owned()).collect()
-}
+use crate::columns::Word;
+use crate::rows::{BlockedRow, DependencyRow, blocked, dependency, texts};
 
 #[async_trait]
 impl DependencyStore for SqliteEngine {
@@ -88,7 +66,7 @@ impl DependencyStore for SqliteEngine {
     }
 
     async fn blocked_after(&self, after: Option<(TenantId, i64)>, limit: i64) -> StoreResult<Vec<BlockedTask>> {
-        let rows: Vec<(String, i64, String, Json<Vec<TaskId>>)> = self
+        let rows: Vec<BlockedRow> = self
             .read(move |conn| {
                 let same_task =
                     user_tasks::tenant_id.eq(task_states::tenant_id).and(user_tasks::id.eq(task_states::id));
@@ -98,7 +76,13 @@ impl DependencyStore for SqliteEngine {
                     .filter(user_tasks::deleted_at.is_null())
                     .order((task_states::tenant_id, task_states::id))
                     .limit(limit)
-                    .select((task_states::tenant_id, task_states::id, user_tasks::task_id, user_tasks::depends_on))
+                    .select((
+                        task_states::tenant_id,
+                        task_states::id,
+                        user_tasks::task_id,
+                        user_tasks::user_id,
+                        user_tasks::depends_on,
+                    ))
                     .into_boxed();
                 if let Some((tenant_id, id)) = after {
                     let tenant_id = tenant_id.as_str().to_owned();

@@ -8,6 +8,7 @@ use task_protocols::{ProgressAppended, ProgressEntry, ProgressStore, StoreResult
 use super::schema::{task_progress, task_states};
 use super::{SqliteEngine, executions, tasks};
 use crate::columns::{Id, Json, Stamp};
+use crate::rows::{ProgressRow, progress_entry};
 
 #[async_trait]
 impl ProgressStore for SqliteEngine {
@@ -62,7 +63,7 @@ impl ProgressStore for SqliteEngine {
         let (tenant_id, task_id) = (tenant_id.clone(), task_id.clone());
         self.read(move |conn| {
             let Some(id) = tasks::live_id(conn, &tenant_id, &task_id)? else { return Ok(Vec::new()) };
-            let rows: Vec<(i64, Id, Json<JsonObject>, Stamp)> = task_progress::table
+            let rows: Vec<ProgressRow> = task_progress::table
                 .filter(task_progress::tenant_id.eq(tenant_id.as_str()).and(task_progress::task_id.eq(id)))
                 .filter(task_progress::seq_id.gt(after_seq_id))
                 .order(task_progress::seq_id)
@@ -74,13 +75,7 @@ impl ProgressStore for SqliteEngine {
                     task_progress::occurred_at,
                 ))
                 .load(conn)?;
-            let entry = |(seq_id, execution_id, data, at): (i64, Id, Json<JsonObject>, Stamp)| ProgressEntry {
-                seq_id,
-                execution_id: execution_id.0,
-                data: data.0,
-                timestamp: at.0,
-            };
-            Ok(rows.into_iter().map(entry).collect())
+            Ok(rows.into_iter().map(progress_entry).collect())
         })
         .await
     }

@@ -89,7 +89,7 @@ pub(crate) async fn blocked_tasks_are_gone_over_page_by_page(stores: Stores) {
         let Some(last) = page.last() else { break };
         place = Some((last.tenant_id.clone(), last.id));
         assert!(page.len() <= 2);
-        assert!(page.iter().all(|task| task.depends_on == [one.task_id.clone()]));
+        assert!(page.iter().all(|task| task.depends_on == [one.task_id.clone()] && task.user_id == one.user_id));
         seen.extend(page.into_iter().map(|task| task.task_id));
     }
     let wanted: Vec<TaskId> = [0, 2, 4, 1, 3].map(|n: usize| all[n].task_id.clone()).to_vec();
