@@ -9,5 +9,6 @@ mod ids;
 pub mod postgres;
 mod rows;
 pub mod sqlite;
+mod statement;
 
 pub use fair_share::Weights;

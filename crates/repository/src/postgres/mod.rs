@@ -35,7 +35,6 @@ mod save;
 // A schema lists whole tables; the history is only written by SQL files.
 #[allow(dead_code)]
 pub(crate) mod schema;
-mod statement;
 mod tasks;
 mod templates;
 mod timed;
@@ -62,6 +61,7 @@ use save::{Kind, Saves};
 use watermark::Watermark;
 
 use crate::fair_share::FairShare;
+use crate::statement;
 
 /// The stores on PostgreSQL. Share it behind an `Arc`, one per process.
 pub struct PostgresEngine {

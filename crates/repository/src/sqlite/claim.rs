@@ -7,6 +7,7 @@ use task_domain::decide::{self, Claimer, Moment};
 use task_domain::{Actor, Handler, Origin, Task, TenantId};
 use task_protocols::{ClaimRequest, ClaimTaskRequest, ClaimedTask, SaveOutcome, Seat};
 
+use super::candidates::{self, Candidate};
 use super::schema::task_states;
 use super::{damaged, save, tasks};
 use crate::columns::{Stamp, Word};
@@ -40,7 +41,7 @@ pub(super) fn claim(
         return Ok(held);
     }
     let mut claimed = Vec::new();
-    for (tenant_id, id, turn) in candidates(conn, request)? {
+    for Candidate { tenant_id, id, turn, .. } in candidates::first(conn, request, request.max_tasks)? {
         let task = lease(conn, &tenant_id, id, &by, fair_share, now)?;
         claimed.extend(task.map(|task| (turn, task)));
     }
@@ -56,7 +57,7 @@ pub(super) fn claim_seats(
     now: DateTime<Utc>,
 ) -> QueryResult<Vec<Task>> {
     let max_tasks = seats.iter().map(|seat| seat.max_tasks).sum();
-    let mut candidates = candidates(conn, &ClaimRequest { max_tasks, ..request.clone() })?.into_iter();
+    let mut candidates = candidates::first(conn, request, max_tasks)?.into_iter();
     let mut claimed = Vec::new();
     for seat in seats {
         let by = By {
@@ -65,7 +66,8 @@ pub(super) fn claim_seats(
             lease_seconds: request.lease_seconds,
             request_id: None,
         };
-        for (tenant_id, id, turn) in candidates.by_ref().take(usize::try_from(seat.max_tasks).unwrap_or_default()) {
+        let share = usize::try_from(seat.max_tasks).unwrap_or_default();
+        for Candidate { tenant_id, id, turn, .. } in candidates.by_ref().take(share) {
             let task = lease(conn, &tenant_id, id, &by, fair_share, now)?;
             claimed.extend(task.map(|task| (turn, task)));
         }
@@ -94,31 +96,6 @@ pub(super) fn claimable_types(
         }
     }
     Ok(found)
-}
-
-/// What a claim takes, in this order: tenant, task and turn.
-fn candidates(conn: &mut SqliteConnection, request: &ClaimRequest) -> QueryResult<Vec<(String, i64, i64)>> {
-    let mut candidates = task_states::table
-        .filter(task_states::claimable.and(task_states::handler.eq(Word(request.handler))))
-        .order((task_states::priority, task_states::turn, task_states::id))
-        .limit(request.max_tasks)
-        .select((task_states::tenant_id, task_states::id, task_states::turn))
-        .into_boxed();
-    if let Some(origin) = request.origin {
-        candidates = candidates.filter(task_states::origin.eq(Word(origin)));
-        if origin != Origin::TaskService {
-            // What the index on origins is limited to.
-            candidates = candidates.filter(task_states::origin.ne(Word(Origin::TaskService)));
-        }
-    }
-    let every_type = request.task_types.is_empty() && request.origin.is_some() && request.handler == Handler::Builtin;
-    if !every_type {
-        candidates = candidates.filter(task_states::task_type.eq_any(&request.task_types));
-    }
-    if let Some(tenant_id) = &request.tenant_id {
-        candidates = candidates.filter(task_states::tenant_id.eq(tenant_id.as_str()));
-    }
-    candidates.load(conn)
 }
 
 pub(super) fn claim_task(

@@ -6,6 +6,7 @@
 
 mod analytics;
 mod api_keys;
+mod candidates;
 mod claim;
 mod concurrency;
 mod conversations;

@@ -167,6 +167,28 @@ pub(crate) async fn a_claim_takes_only_the_types_it_names(stores: Stores) {
     assert_eq!(types, ["a", "c"]);
 }
 
+/// In whatever order they are named, and however few are taken at a time.
+pub(crate) async fn the_types_of_a_claim_are_one_queue(stores: Stores) {
+    for handler in [Handler::Worker, Handler::Builtin] {
+        let now = stores.now().await;
+        let mut wanted = Vec::new();
+        for n in 0..24 {
+            let priority = [Priority::default(), Priority::URGENT][n % 2];
+            let task_type = ["a", "b", "c", "d"][n / 2 % 4].to_owned();
+            let task = stores.create_at(NewTask { handler, priority, task_type, ..queued() }, now).await;
+            wanted.push((priority, task.id));
+        }
+        wanted.sort_unstable();
+        let request = ClaimRequest { handler, ..claim_types(&["d", "a", "c", "none", "b"], 5) };
+        let mut got = Vec::new();
+        for _ in 0..5 {
+            let claimed = stores.executions.claim(&request).await.unwrap();
+            got.extend(claimed.iter().map(|task| (task.priority, task.id)));
+        }
+        assert_eq!(got, wanted, "{handler}");
+    }
+}
+
 pub(crate) async fn builtin_and_worker_claims_never_take_each_others_work(stores: Stores) {
     let ours = stores.create(NewTask { handler: Handler::Builtin, ..queued() }).await;
     let theirs = stores.create(NewTask { handler: Handler::Worker, ..queued() }).await;

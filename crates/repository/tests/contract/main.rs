@@ -115,6 +115,7 @@ contract! {
         what_comes_back_below_what_was_claimed_is_not_passed_over
         a_released_task_keeps_its_place
         a_claim_takes_only_the_types_it_names
+        the_types_of_a_claim_are_one_queue
         builtin_and_worker_claims_never_take_each_others_work
         a_tenants_claim_takes_its_own_work_and_one_without_a_tenant_takes_any
         only_what_is_queued_is_claimable

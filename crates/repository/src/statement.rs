@@ -1,21 +1,22 @@
 //! Hand-written statements that are prepared once, bound by type and read by position.
 //!
 //! diesel's own `sql_query` marks its statements as unfit for the cache of prepared statements: each
-//! call would be parsed and planned anew, which costs the server more than running it.
+//! call would be parsed and planned anew, which costs more than running it.
 
 use std::marker::PhantomData;
 
-use diesel::QueryResult;
-use diesel::pg::Pg;
+use diesel::backend::Backend;
+use diesel::connection::Connection;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::serialize::ToSql;
 use diesel::sql_types::HasSqlType;
+use diesel::{QueryResult, RunQueryDsl};
 
-/// The text of a statement, with its parameters as `$1`, `$2`… in it.
-pub(super) struct Sql(pub(super) &'static str);
+/// The text of a statement, with its parameters in it: `$1`, `$2`… on PostgreSQL, `?1`, `?2`… on SQLite.
+pub(crate) struct Sql(pub(crate) &'static str);
 
 /// A statement with one more parameter.
-pub(super) struct Bound<Q, V, ST> {
+pub(crate) struct Bound<Q, V, ST> {
     before: Q,
     value: V,
     sql_type: PhantomData<fn() -> ST>,
@@ -23,13 +24,13 @@ pub(super) struct Bound<Q, V, ST> {
 
 /// A statement whose rows have the columns `ST`, in this order. One that selects `table.*` relies on
 /// `schema.rs` naming the columns in the order in which the migrations made them.
-pub(super) struct Reading<Q, ST> {
+pub(crate) struct Reading<Q, ST> {
     statement: Q,
     columns: PhantomData<fn() -> ST>,
 }
 
 /// What is added to a statement, in the order of its parameters.
-pub(super) trait Statement: Sized {
+pub(crate) trait Statement: Sized {
     fn bind<ST, V>(self, value: V) -> Bound<Self, V, ST> {
         Bound { before: self, value, sql_type: PhantomData }
     }
@@ -42,8 +43,8 @@ pub(super) trait Statement: Sized {
 impl Statement for Sql {}
 impl<Q, V, ST> Statement for Bound<Q, V, ST> {}
 
-impl QueryFragment<Pg> for Sql {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+impl<DB: Backend> QueryFragment<DB> for Sql {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         out.push_sql(self.0);
         // diesel writes the name of each parameter where it takes the value: into this comment.
         out.push_sql("\n-- ");
@@ -51,20 +52,20 @@ impl QueryFragment<Pg> for Sql {
     }
 }
 
-impl<Q, V, ST> QueryFragment<Pg> for Bound<Q, V, ST>
+impl<Q, V, ST, DB> QueryFragment<DB> for Bound<Q, V, ST>
 where
-    Q: QueryFragment<Pg>,
-    V: ToSql<ST, Pg>,
-    Pg: HasSqlType<ST>,
+    Q: QueryFragment<DB>,
+    V: ToSql<ST, DB>,
+    DB: Backend + HasSqlType<ST>,
 {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         self.before.walk_ast(out.reborrow())?;
         out.push_bind_param(&self.value)
     }
 }
 
-impl<Q: QueryFragment<Pg>, ST> QueryFragment<Pg> for Reading<Q, ST> {
-    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+impl<Q: QueryFragment<DB>, ST, DB: Backend> QueryFragment<DB> for Reading<Q, ST> {
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         self.statement.walk_ast(out)
     }
 }
@@ -88,3 +89,6 @@ impl<Q, ST> QueryId for Reading<Q, ST> {
 impl<Q, ST> Query for Reading<Q, ST> {
     type SqlType = ST;
 }
+
+// For SQLite; diesel_async has an implementation for every query.
+impl<Q, ST, C: Connection> RunQueryDsl<C> for Reading<Q, ST> {}
