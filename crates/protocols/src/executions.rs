@@ -22,8 +22,16 @@ pub struct ClaimRequest {
     pub lease_seconds: i64,
     /// Only what this API made; `None`: whatever made it.
     pub origin: Option<Origin>,
-    /// What the worker calls this claim, so that it can be repeated; needs `tenant_id`.
+    /// The name of this claim, so that it can be repeated; needs `tenant_id`. Whoever names the same
+    /// worker and claim is given its tokens, so the name must tell callers apart.
     pub request_id: Option<String>,
+}
+
+impl ClaimRequest {
+    /// Whether it is for tasks of this type.
+    pub fn asks_for(&self, task: &Task) -> bool {
+        self.task_types.is_empty() || self.task_types.iter().any(|task_type| task_type == task.claimed_as())
+    }
 }
 
 /// What a worker asks for when it names the task.
@@ -36,7 +44,7 @@ pub struct ClaimTaskRequest {
     pub origin: Option<Origin>,
     pub worker_id: String,
     pub lease_seconds: i64,
-    /// What the worker calls this claim, so that it can be repeated.
+    /// As that of a [`ClaimRequest`].
     pub request_id: Option<String>,
 }
 
@@ -97,9 +105,9 @@ pub trait ExecutionStore: Send + Sync {
     /// concurrency key are leased as its `max_concurrent` says, and writes history and events as
     /// [`task_domain::decide::claim`] says.
     ///
-    /// With a `request_id` under which the same worker of the tenant holds claims that live, those
-    /// are returned again, tokens included, and nothing is claimed; also of parallel repeats only
-    /// one claims.
+    /// With a `request_id` under which the same worker of the tenant holds claims that live, those of
+    /// the types asked for are returned again, tokens included, and nothing is claimed; also of
+    /// parallel repeats only one claims. MUST NOT return a task of a type that is not asked for.
     async fn claim(&self, request: &ClaimRequest) -> StoreResult<Vec<Task>>;
 
     /// The same for several workers at once: the first tasks go to the first seat, up to its

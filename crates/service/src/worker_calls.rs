@@ -18,6 +18,7 @@ pub struct ClaimOrder {
     pub max_tasks: i64,
     pub lease_seconds: i64,
     pub wait: Duration,
+    /// The caller's own name of this claim, so that it can be repeated.
     pub request_id: Option<String>,
 }
 
@@ -38,8 +39,14 @@ pub fn authorised_claim(caller: &Caller, order: &ClaimOrder) -> Result<ClaimRequ
         max_tasks: order.max_tasks,
         lease_seconds: order.lease_seconds,
         origin: None,
-        request_id: order.request_id.clone(),
+        request_id: claim_name(caller, order),
     })
+}
+
+/// What a claim is known by when its caller repeats it. Keys may use the same names of workers and of
+/// claims: a repeat gives out lease tokens, so each has names of its own.
+fn claim_name(caller: &Caller, order: &ClaimOrder) -> Option<String> {
+    order.request_id.as_ref().map(|id| format!("{}:{id}", caller.actor()))
 }
 
 impl ClaimDispatcher {
@@ -77,6 +84,7 @@ impl WorkerService {
         if !caller.owns(&task) {
             return Err(ServiceError::Forbidden { action: "claim", required_level: None });
         }
+        let request_id = claim_name(caller, &order);
         let request = ClaimTaskRequest {
             tenant_id: caller.tenant_id.clone(),
             task_id: task_id.clone(),
@@ -84,7 +92,7 @@ impl WorkerService {
             origin: None,
             worker_id: order.worker_id,
             lease_seconds: order.lease_seconds,
-            request_id: order.request_id,
+            request_id,
         };
         match self.claim_task(&request).await? {
             ClaimedTask::Claimed(task) => Ok(*task),

@@ -79,6 +79,7 @@ pub(super) async fn claim(engine: &PostgresEngine, request: &ClaimRequest) -> St
             .execute(connection)
             .await?;
         let mut held = held(connection, tenant_id, worker_id, request_id).await?;
+        held.retain(|task| request.asks_for(task));
         if held.is_empty() {
             return Ok(take(engine, connection, request, vec![&request.worker_id]).await?);
         }

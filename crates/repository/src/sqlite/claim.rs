@@ -36,6 +36,7 @@ pub(super) fn claim(
         request_id: request.request_id.as_deref(),
     };
     let mut held = held(conn, &by, now)?;
+    held.retain(|task| request.asks_for(task));
     if !held.is_empty() {
         held.truncate(usize::try_from(request.max_tasks).unwrap_or(usize::MAX));
         return Ok(held);

@@ -96,3 +96,16 @@ pub(crate) async fn a_request_id_stands_for_one_worker_of_one_tenant(stores: Sto
     let ids: HashSet<_> = mine.iter().chain(&others).chain(&theirs).map(|task| (&task.tenant_id, task.id)).collect();
     assert_eq!((mine.len(), others.len(), theirs.len(), ids.len()), (2, 2, 1, 5));
 }
+
+pub(crate) async fn a_repeat_is_given_no_type_that_it_does_not_ask_for(stores: Stores) {
+    fill(&stores, 2).await;
+    let of_types =
+        |types: &[&str]| ClaimRequest { task_types: types.iter().map(|&t| t.into()).collect(), ..named("r1", 9) };
+    let garden = stores.executions.claim(&named("r1", 9)).await.unwrap();
+    assert!(stores.executions.claim(&of_types(&["kitchen"])).await.unwrap().is_empty());
+    stores.create(task_domain::decide::NewTask { task_type: "kitchen".into(), ..queued() }).await;
+    let kitchen = stores.executions.claim(&of_types(&["kitchen"])).await.unwrap();
+    assert_eq!(kitchen.iter().map(|task| task.task_type.as_str()).collect::<Vec<_>>(), ["kitchen"]);
+    assert_eq!(tokens(&stores.executions.claim(&of_types(&["garden"])).await.unwrap()), tokens(&garden));
+    assert_eq!(stores.executions.claim(&of_types(&["garden", "kitchen"])).await.unwrap().len(), 3);
+}

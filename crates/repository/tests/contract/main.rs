@@ -148,7 +148,8 @@ contract! {
         a_claim_repeated_under_its_request_id_gets_the_same_claims_while_they_live
         of_parallel_repeats_one_claims_and_all_get_the_same
         a_claim_by_id_repeated_under_its_request_id_gets_the_same_claim
-        a_request_id_stands_for_one_worker_of_one_tenant;
+        a_request_id_stands_for_one_worker_of_one_tenant
+        a_repeat_is_given_no_type_that_it_does_not_ask_for;
     delayed:
         a_delayed_attempt_becomes_claimable_when_its_time_has_come
         release_delayed_takes_no_more_than_its_limit_and_nothing_paused;
