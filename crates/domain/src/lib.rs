@@ -18,6 +18,7 @@ mod lease;
 mod limits;
 mod priority;
 mod retry;
+mod same_json;
 pub mod schedule;
 mod task;
 mod template;
@@ -38,6 +39,7 @@ pub use lease::{
 pub use limits::{Demand, LevelLimits, LimitExceeded, LimitType, Limits, SubscriptionLevel, Usage};
 pub use priority::Priority;
 pub use retry::{Backoff, RetryPolicy};
+pub use same_json::same_json;
 pub use schedule::Schedule;
 pub use task::{Task, TaskPatch};
 pub use template::{ProblemKind, Template, TemplateProblem};

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use chrono::Duration;
+use serde_json::Value;
 use task_domain::decide::{self, Failure, Rejection, Report};
-use task_domain::{Actor, Execution, ExecutionStatus, JsonObject, LeaseLost, LeaseToken, Task, TaskId, TenantId};
+use task_domain::{
+    Actor, Execution, ExecutionStatus, JsonObject, LeaseLost, LeaseToken, Task, TaskId, TenantId, same_json,
+};
 use task_protocols::{
     ClaimRequest, ClaimTaskRequest, ClaimedTask, ExecutionStore, Heartbeat, Hint, Loaded, ProgressAppended,
     ProgressStore, Seat,
@@ -138,7 +141,8 @@ impl WorkerService {
         };
         let ended = self.executions.find_ended_by_token(tenant_id, task_id, token).await?;
         let same = |e: &Execution| {
-            e.status == ExecutionStatus::Completed && e.result.clone().unwrap_or_default() == report.result
+            let result = e.result.as_ref().unwrap_or(&Value::Null);
+            e.status == ExecutionStatus::Completed && same_json(result, &report.result)
         };
         match ended.filter(same) {
             Some(execution) => {

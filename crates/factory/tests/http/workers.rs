@@ -18,6 +18,8 @@ on_both_engines!(
     a_failure_is_tried_again_or_ends_the_run,
     released_work_is_claimable_again_after_its_delay,
     a_claim_is_safe_to_repeat,
+    a_key_is_never_given_the_claims_of_another,
+    a_completion_is_repeated_whatever_form_its_numbers_take,
     a_completion_brings_the_next_claim,
     batches_answer_each_item_for_itself,
     a_waiting_claim_is_answered_when_work_comes,
@@ -206,6 +208,55 @@ async fn a_claim_is_safe_to_repeat(app: TestApp) {
     let other =
         app.claim(json!({"task_types": ["render"], "worker_id": "w1", "max_tasks": 10, "request_id": "r2"})).await;
     assert_eq!(other.len(), 4);
+    app.stop().await;
+}
+
+async fn a_key_is_never_given_the_claims_of_another(app: TestApp) {
+    let id = app.queue("render", json!({})).await;
+    let mut keys = Vec::new();
+    for task_type in ["render", "render", "scan"] {
+        let body = json!({"name": "worker", "scopes": ["tasks:work"], "task_types": [task_type]});
+        let made = app.call("POST /api/v1/keys", &[]).key().json(body).send().await.expect(201);
+        keys.push((made["key"].as_str().unwrap().to_owned(), task_type));
+    }
+    let claim = async |n: usize| {
+        let (key, task_type) = &keys[n];
+        let body = json!({"task_types": [task_type], "worker_id": "w1", "request_id": "r1"});
+        let call = app.call("POST /api/v1/tasks/claim", &[]).header("X-API-Key", key).json(body);
+        call.send().await.expect(200)["claims"].take()
+    };
+    let by_id = async |n: usize| {
+        let call = app.call("POST /api/v1/tasks/{task_id}/claim", &[&id]).header("X-API-Key", &keys[n].0);
+        call.json(json!({"worker_id": "w1", "request_id": "r1"})).send().await
+    };
+    let first = claim(0).await;
+    assert_eq!(first.as_array().unwrap().len(), 1);
+    for other in [1, 2] {
+        assert_eq!(claim(other).await, json!([]), "same worker and request, another key");
+        let status = by_id(other).await.status.as_u16();
+        assert_eq!(status, if keys[other].1 == "render" { 409 } else { 403 });
+    }
+    assert_eq!(claim(0).await[0]["lease_token"], first[0]["lease_token"]);
+    assert_eq!(by_id(0).await.expect(200)["lease_token"], first[0]["lease_token"]);
+    app.stop().await;
+}
+
+async fn a_completion_is_repeated_whatever_form_its_numbers_take(app: TestApp) {
+    app.queue("render", json!({})).await;
+    let claim = app.claim_one("render").await;
+    let token = claim["lease_token"].as_str().unwrap();
+    let complete = async |result: &str| {
+        let call = app.call(COMPLETE, &[claim["task"]["task_id"].as_str().unwrap()]).key();
+        let body = format!(r#"{{"lease_token": "{token}", "result": {result}}}"#);
+        call.raw("application/json", body).send().await
+    };
+    let result = r#"{"x": 1e16, "y": [-0.0, 2.50, 1e300], "z": 9223372036854775807}"#;
+    let done = complete(result).await.expect(200);
+    let repeat = complete(result).await.expect(200);
+    assert_eq!(repeat["execution_id"], done["execution_id"]);
+    complete(r#"{"z": 9223372036854775807, "x": 10000000000000000, "y": [0, 2.5, 1e300]}"#).await.expect(200);
+    let other = complete(&result.replace("2.50", "2.51")).await.expect(409);
+    assert_eq!(other["reason"], "finished");
     app.stop().await;
 }
 
