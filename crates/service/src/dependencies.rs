@@ -1,14 +1,14 @@
 //! Blocked tasks go on when what they wait for has ended.
 
-use std::collections::BTreeMap;
-
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use task_domain::decide::{self, DependencyState, Rejection};
-use task_domain::{Actor, Task, TaskId, TaskStatus, TenantId};
-use task_protocols::DependencyStore;
+use task_domain::{Actor, Task, TaskId, TaskStatus, TenantId, UserId};
+use task_protocols::{BlockedTask, DependencyStore};
 use tokio::sync::{Mutex, mpsc};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::change::{Saver, moment};
@@ -21,6 +21,8 @@ const BATCH: usize = 200;
 /// Blocked tasks that one slow look goes over, each second.
 const SLOW_BATCH: i64 = 500;
 const SLOW_LOOK: Duration = Duration::from_secs(1);
+/// The slow look leaves the blocked tasks of a user alone for so long after one of them met a limit.
+const LEFT_ALONE: Duration = Duration::from_secs(60);
 
 /// Where the saver tells of tasks that ended.
 #[derive(Clone)]
@@ -42,6 +44,22 @@ pub fn endings() -> (Endings, EndedTasks) {
     (Endings(sender), EndedTasks(Mutex::new(receiver)))
 }
 
+/// How far the slow look has got.
+#[derive(Default)]
+struct SlowLook {
+    /// The place to go on from, none at the end.
+    place: Option<(TenantId, i64)>,
+    /// Users that met a limit, and until when their tasks are left alone: they would meet it again.
+    limited: HashMap<(TenantId, UserId), Instant>,
+}
+
+#[derive(PartialEq, Eq)]
+enum Settled {
+    Looked,
+    /// The owner's limit is used up.
+    Limited,
+}
+
 /// Queues or fails blocked tasks. Any number of instances may do so: the save's guard lets one of
 /// them win, so each task goes on exactly once.
 #[derive(Clone)]
@@ -56,25 +74,33 @@ impl Dependencies {
         Self { saver, store, levels }
     }
 
-    /// Looks after those that wait for what ended here, at once; and slowly, page after page, over
-    /// all that are blocked, for what ended in an instance that is gone.
+    /// Looks after those that wait for what ended here, at once; and beside it slowly, page after
+    /// page, over all that are blocked, for what ended in an instance that is gone.
     pub async fn run(&self, ended: &EndedTasks, stop: CancellationToken) {
+        tokio::join!(self.look_after(ended, &stop), self.look_slowly(&stop));
+    }
+
+    async fn look_after(&self, ended: &EndedTasks, stop: &CancellationToken) {
         let mut receiver = ended.0.lock().await;
-        let mut slow = tokio::time::interval(SLOW_LOOK);
-        slow.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut place = None;
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                got = receiver.recv_many(&mut batch, BATCH) => {
-                    if got == 0 {
-                        // Nobody tells any more: only the slow look is left.
-                        slow.tick().await;
-                    }
-                    self.after(std::mem::take(&mut batch)).await;
-                }
-                _ = slow.tick() => place = self.slow_look(place).await,
+                // None: nobody tells any more, and only the slow look is left.
+                got = receiver.recv_many(&mut batch, BATCH) => if got == 0 { return },
+            }
+            self.after(std::mem::take(&mut batch)).await;
+        }
+    }
+
+    async fn look_slowly(&self, stop: &CancellationToken) {
+        let mut ticks = tokio::time::interval(SLOW_LOOK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut look = SlowLook::default();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = ticks.tick() => self.slow_look(&mut look).await,
             }
         }
     }
@@ -97,39 +123,51 @@ impl Dependencies {
         }
     }
 
-    /// Goes over one page of blocked tasks; the place to go on from, none at the end.
-    async fn slow_look(&self, after: Option<(TenantId, i64)>) -> Option<(TenantId, i64)> {
-        let page = match self.store.blocked_after(after.clone(), SLOW_BATCH).await {
+    /// Goes over one page of blocked tasks.
+    async fn slow_look(&self, look: &mut SlowLook) {
+        let page = match self.store.blocked_after(look.place.clone(), SLOW_BATCH).await {
             Ok(page) => page,
-            Err(error) => {
-                warn(&error);
-                return after;
-            }
+            Err(error) => return warn(&error),
         };
+        look.limited.retain(|_, until| *until > Instant::now());
         for task in &page {
-            match self.states(&task.tenant_id, &task.depends_on).await {
-                Ok(states) if states.iter().filter(|(_, s)| *s == DependencyState::Waiting).count() > 0 => {
-                    // One that has failed may decide it although others are waited for.
-                    if states.len() < task.depends_on.len() || states.iter().any(|(_, s)| is_lost(*s)) {
-                        self.try_settle(&task.tenant_id, &task.task_id).await;
-                    }
-                }
-                Ok(_) => self.try_settle(&task.tenant_id, &task.task_id).await,
-                Err(error) => warn(&error),
+            let owner = task.user_id.as_ref().map(|user_id| (task.tenant_id.clone(), user_id.clone()));
+            if owner.as_ref().is_some_and(|owner| look.limited.contains_key(owner)) || !self.may_go_on(task).await {
+                continue;
+            }
+            if self.try_settle(&task.tenant_id, &task.task_id).await == Settled::Limited
+                && let Some(owner) = owner
+            {
+                look.limited.insert(owner, Instant::now() + LEFT_ALONE);
             }
         }
         let full = i64::try_from(page.len()).is_ok_and(|n| n >= SLOW_BATCH);
-        page.last().filter(|_| full).map(|task| (task.tenant_id.clone(), task.id))
+        look.place = page.last().filter(|_| full).map(|task| (task.tenant_id.clone(), task.id));
     }
 
-    async fn try_settle(&self, tenant_id: &TenantId, task_id: &TaskId) {
-        if let Err(error) = self.settle(tenant_id, task_id).await {
-            match error {
-                // Its owner may start no more runs today: it stays blocked until the slow look comes by.
-                ServiceError::Limited { .. } => {}
-                error => warn(&error),
+    /// Whether what a blocked task waits for has ended, or one of it has failed, which may decide it
+    /// although others are waited for.
+    async fn may_go_on(&self, task: &BlockedTask) -> bool {
+        match self.states(&task.tenant_id, &task.depends_on).await {
+            Ok(states) => {
+                let waits = states.iter().any(|(_, state)| *state == DependencyState::Waiting);
+                !waits || states.len() < task.depends_on.len() || states.iter().any(|(_, state)| is_lost(*state))
+            }
+            Err(error) => {
+                warn(&error);
+                false
             }
         }
+    }
+
+    async fn try_settle(&self, tenant_id: &TenantId, task_id: &TaskId) -> Settled {
+        match self.settle(tenant_id, task_id).await {
+            Ok(()) => {}
+            // Its owner may start no more runs today: it stays blocked until the slow look comes by.
+            Err(ServiceError::Limited { .. }) => return Settled::Limited,
+            Err(error) => warn(&error),
+        }
+        Settled::Looked
     }
 
     /// Queues or fails a blocked task when what it waits for allows it.

@@ -49,7 +49,7 @@ impl TaskService {
         conversations: Vec<NewConversation>,
     ) -> Result<Task, ServiceError> {
         let change = Change { conversations, ..self.decide_create(caller, draft).await? };
-        Ok(self.unblocked(self.saver.create(&change).await?).await?.task)
+        Ok(self.unblocked(self.saver.create(&change).await?).await.task)
     }
 
     /// Creates a task, or hands out the one that was made under the same key before, as it stands.
@@ -68,7 +68,7 @@ impl TaskService {
         match self.decide_create(caller, draft).await {
             Ok(change) => {
                 let created = self.saver.create(&Change { idempotency: known, ..change }).await?;
-                self.unblocked(created).await
+                Ok(self.unblocked(created).await)
             }
             // What cannot be made any more may have been made in time.
             Err(error @ (ServiceError::Invalid(_) | ServiceError::Rejected(_) | ServiceError::Limited { .. })) => {
@@ -82,19 +82,27 @@ impl TaskService {
         }
     }
 
-    /// What a new task waits for may have ended while it was saved, and nobody has looked since.
-    async fn unblocked(&self, created: Created) -> Result<Created, ServiceError> {
-        let Created { task, replayed: false } = &created else { return Ok(created) };
+    /// What a new task waits for may have ended while it was saved, and nobody has looked since. The
+    /// task is there whatever happens here: one that cannot be looked at stays blocked, and the slow
+    /// look comes by.
+    async fn unblocked(&self, created: Created) -> Created {
+        let Created { task, replayed: false } = &created else { return created };
         if task.status != TaskStatus::Blocked {
-            return Ok(created);
+            return created;
         }
-        match self.dependencies.settle(&task.tenant_id, &task.task_id).await {
-            // It stays blocked, and the slow look comes by.
-            Ok(()) | Err(ServiceError::Limited { .. }) => {}
-            Err(error) => return Err(error),
+        let settled = async {
+            self.dependencies.settle(&task.tenant_id, &task.task_id).await?;
+            self.saver.load(&task.tenant_id, &task.task_id).await
+        };
+        match settled.await {
+            Ok(loaded) => Created { task: loaded.task, replayed: false },
+            Err(ServiceError::Limited { .. }) => created,
+            Err(error) => {
+                let (task_id, error) = (&task.task_id, &error as &dyn std::error::Error);
+                tracing::warn!(%task_id, error, "a new task was not looked at once more; the slow look will");
+                created
+            }
         }
-        let task = self.saver.load(&task.tenant_id, &task.task_id).await?.task;
-        Ok(Created { task, replayed: false })
     }
 
     /// Creates each draft on its own, several at the same time; the outcomes in the order of the

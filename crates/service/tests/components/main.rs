@@ -5,6 +5,7 @@ mod analytics;
 mod claims;
 mod conversations;
 mod creates;
+mod dependencies;
 mod execute;
 mod facts;
 mod holders;

@@ -154,13 +154,18 @@ pub(crate) fn service(store: MockTaskStore, executions: MockExecutionStore) -> T
 
 /// The same over a saver.
 pub(crate) fn service_of(saver: Saver, executions: MockExecutionStore) -> TaskService {
+    service_with(saver, executions, dependencies())
+}
+
+/// The same of tasks that wait for others.
+pub(crate) fn service_with(saver: Saver, executions: MockExecutionStore, dependencies: Dependencies) -> TaskService {
     let mut executors = MockExecutorRegistry::new();
     executors.expect_find().returning(|_| None);
     TaskService::new(TaskServiceParts {
         saver,
         executions: Arc::new(executions),
         executors: Arc::new(executors),
-        dependencies: dependencies(),
+        dependencies,
         levels: levels(SubscriptionLevel::Basic),
         history: Arc::new(MockHistoryStore::new()),
         progress: Arc::new(MockProgressStore::new()),
