@@ -87,6 +87,7 @@ pub enum Reason {
     Blocked { waiting_for: Vec<Unfinished> },
     Backoff { until: DateTime<Utc>, failures: i32, lost_leases: i32 },
     ConcurrencyLimit { key: String, used: i64, limit: i32 },
+    TypeLimit { task_type: String, used: i64, limit: i32 },
     Quota { limit_type: LimitType, until: Option<DateTime<Utc>> },
     NoWorkerSeen { task_type: String, handler: Handler, last_seen: Option<DateTime<Utc>> },
     Queued { position: Option<i64>, more_than: Option<i64>, estimated_wait_seconds: Option<i64> },
@@ -129,8 +130,11 @@ fn queued(task: &Task, facts: &Facts) -> Reason {
     }
     let (place, activity) = (facts.place, facts.activity);
     if place.parked {
-        let key = task.concurrency_key.clone().unwrap_or_default();
-        return Reason::ConcurrencyLimit { key, used: place.key_used, limit: task.max_concurrent.unwrap_or(1) };
+        let (used, limit) = (place.key_used, task.max_concurrent.unwrap_or(1));
+        if task.is_limited_by_type() {
+            return Reason::TypeLimit { task_type: task.task_type.clone(), used, limit };
+        }
+        return Reason::ConcurrencyLimit { key: task.concurrency_key.clone().unwrap_or_default(), used, limit };
     }
     let last_seen = facts.last_asked.max(activity.last_started);
     let is_there = last_seen.is_some_and(|at| facts.now - at <= THERE_STILL);
@@ -169,6 +173,7 @@ impl Reason {
             Self::Blocked { .. } => "blocked",
             Self::Backoff { .. } => "backoff",
             Self::ConcurrencyLimit { .. } => "concurrency_limit",
+            Self::TypeLimit { .. } => "type_limit",
             Self::Quota { .. } => "quota",
             Self::NoWorkerSeen { .. } => "no_worker_seen",
             Self::Queued { .. } => "queued",
@@ -209,6 +214,11 @@ impl Reason {
             Self::ConcurrencyLimit { key, used, limit } => {
                 format!(
                     "{used} tasks of concurrency key {key:?} are running or next in line, and its limit is {limit}."
+                )
+            }
+            Self::TypeLimit { task_type, used, limit } => {
+                format!(
+                    "{used} tasks of type {task_type:?} are running or next in line, and the operator's limit is {limit}."
                 )
             }
             Self::Quota { limit_type, until: Some(until) } => {

@@ -23,6 +23,7 @@ pub mod schedule;
 mod task;
 mod template;
 mod text_enum;
+mod type_limits;
 pub mod types;
 
 pub use conversation::{Conversation, NewConversation};
@@ -43,6 +44,7 @@ pub use same_json::same_json;
 pub use schedule::Schedule;
 pub use task::{Task, TaskPatch};
 pub use template::{ProblemKind, Template, TemplateProblem};
+pub use type_limits::{MAX_CONCURRENT, TYPE_KEY, TypeLimits};
 
 /// A JSON object: `config`, `metadata`, progress data and the like.
 pub type JsonObject = serde_json::Map<String, serde_json::Value>;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use task_domain::decide::Report;
 use task_domain::{
     Handler, JsonObject, LeaseToken, Limits, Origin, Priority, RetryPolicy, SubscriptionLevel, Task, TaskId, TenantId,
-    UserId,
+    TypeLimits, UserId,
 };
 use task_events::InProcessHints;
 use task_protocols::{ClaimRequest, ExecutorRegistry, TaskExecutor, TaskFilter};
@@ -53,6 +53,7 @@ impl World {
             executors: Arc::new(NoExecutors),
             dependencies: Dependencies::new(saver.clone(), engine.clone(), Arc::clone(&levels)),
             levels,
+            type_limits: TypeLimits::default(),
             history: engine.clone(),
             progress: engine.clone(),
             stopping: tokio_util::sync::CancellationToken::new(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use task_domain::decide::{self, Change, Moment, NewTask, Rejection};
-use task_domain::{Execution, Handler, Origin, Task, TaskId, TaskPatch, types};
+use task_domain::{Execution, Handler, Origin, TYPE_KEY, Task, TaskId, TaskPatch, TypeLimits, types};
 use task_protocols::{
     ExecutionQuery, ExecutionStore, ExecutorRegistry, HistoryStore, Loaded, ProgressStore, TaskFilter, TaskPage,
 };
@@ -24,6 +24,7 @@ pub struct TaskServiceParts {
     pub executors: Arc<dyn ExecutorRegistry>,
     pub dependencies: Dependencies,
     pub levels: Arc<Levels>,
+    pub type_limits: TypeLimits,
     pub history: Arc<dyn HistoryStore>,
     pub progress: Arc<dyn ProgressStore>,
     /// Fires when shutdown begins: nobody waits for an outcome any more.
@@ -40,6 +41,7 @@ pub struct TaskService {
     executors: Arc<dyn ExecutorRegistry>,
     pub(crate) dependencies: Dependencies,
     pub(crate) levels: Arc<Levels>,
+    type_limits: TypeLimits,
     pub(crate) history: Arc<dyn HistoryStore>,
     pub(crate) progress: Arc<dyn ProgressStore>,
     pub(crate) stopping: CancellationToken,
@@ -53,6 +55,7 @@ impl TaskService {
             executors: parts.executors,
             dependencies: parts.dependencies,
             levels: parts.levels,
+            type_limits: parts.type_limits,
             history: parts.history,
             progress: parts.progress,
             stopping: parts.stopping,
@@ -99,14 +102,29 @@ impl TaskService {
         if draft.handler == Some(Handler::Worker) && !caller.is_key() {
             problems.push(Problem::new("handler", "`worker` needs an API key"));
         }
-        if draft.constraints.max_concurrent.is_some() && draft.constraints.concurrency_key.is_none() {
-            problems.push(Problem::new("max_concurrent", "needs a concurrency_key"));
-        }
+        problems.extend(self.concurrency_problem(draft));
         // What seedcore's types take is between its callers and the organism.
         if self.handler_of(draft) == Handler::Builtin && draft.origin != Origin::Seedcore {
             problems.extend(self.config_problems(executor, &draft.config));
         }
         problems
+    }
+
+    fn concurrency_problem(&self, draft: &TaskDraft) -> Option<Problem> {
+        match &draft.constraints.concurrency_key {
+            None if draft.constraints.max_concurrent.is_some() => {
+                Some(Problem::new("max_concurrent", "needs a concurrency_key"))
+            }
+            Some(key) if key.starts_with(TYPE_KEY) => {
+                let why = format!("must not begin with {TYPE_KEY}, which stands for the limits of types");
+                Some(Problem::new("concurrency_key", why))
+            }
+            Some(_) if self.type_limits.of(&draft.task_type).is_some() => {
+                let why = "must be left out: the operator limits how many tasks of this type run at once";
+                Some(Problem::new("concurrency_key", why))
+            }
+            _ => None,
+        }
     }
 
     fn config_problems(&self, task_type: &str, config: &task_domain::JsonObject) -> Vec<Problem> {
@@ -147,6 +165,10 @@ impl TaskService {
         };
         let handler = self.handler_of(&draft);
         let RunConstraints { depends_on, on_dependency_failure, concurrency_key, max_concurrent } = draft.constraints;
+        let (concurrency_key, max_concurrent) = match concurrency_key {
+            Some(key) => (Some(key), Some(max_concurrent.unwrap_or(1))),
+            None => self.type_limits.key_of(&draft.task_type).unzip(),
+        };
         Ok(NewTask {
             tenant_id: caller.tenant_id.clone(),
             key_id,
@@ -170,8 +192,8 @@ impl TaskService {
             depends_on,
             blocked: false,
             on_dependency_failure,
-            max_concurrent: concurrency_key.as_ref().map(|_| max_concurrent.unwrap_or(1)),
             concurrency_key,
+            max_concurrent,
             retry: draft.retry,
             credits_per_run: draft.credits_per_run,
             run_immediately: draft.run_immediately,

@@ -1,8 +1,10 @@
 //! Why a task is not running: a row for each reason.
 
+use std::collections::HashMap;
+
 use task_domain::decide::{self, Change, Claimer, Failure, Moment, NewTask, Rejection};
 use task_domain::explain::{Facts, MAX_COUNTED, QueuePlace, Reason, TypeActivity, Unfinished, explain};
-use task_domain::{Handler, LimitType, RetryPolicy, Task, TaskId, TaskStatus};
+use task_domain::{Handler, LimitType, RetryPolicy, Task, TaskId, TaskStatus, TypeLimits};
 
 use crate::support::{CountedIds, hourly, moment, new_task, now, secs};
 
@@ -108,6 +110,22 @@ fn a_full_key_holds_a_task_back_whoever_works() {
     let place = QueuePlace { parked: true, key_used: 2, ..QueuePlace::default() };
     let expected = Reason::ConcurrencyLimit { key: "printer".into(), used: 2, limit: 2 };
     assert_eq!(check(&task, &Facts { place, ..Facts::at(now()) }, "concurrency_limit", "its limit is 2"), expected);
+}
+
+#[test]
+fn a_limit_of_the_operators_is_told_apart_from_a_callers() {
+    let limits = TypeLimits::new(HashMap::from([("render".to_owned(), 3)]));
+    let (key, limit) = limits.key_of("render").unwrap();
+    assert_eq!((key.as_str(), limits.key_of("scan")), ("type:render", None));
+    let task = created(NewTask {
+        task_type: "render".into(),
+        concurrency_key: Some(key),
+        max_concurrent: Some(limit),
+        ..queued()
+    });
+    let place = QueuePlace { parked: true, key_used: 3, ..QueuePlace::default() };
+    let expected = Reason::TypeLimit { task_type: "render".into(), used: 3, limit: 3 };
+    assert_eq!(check(&task, &Facts { place, ..Facts::at(now()) }, "type_limit", "operator's limit is 3"), expected);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use config::{Config, File, FileFormat};
 use secrecy::{ExposeSecret, SecretString};
+use task_domain::MAX_CONCURRENT;
 use task_domain::fair_share::MAX_WEIGHT;
 
 pub(crate) use self::executors::WeatherSection;
@@ -133,6 +134,13 @@ impl Settings {
         for (owner, weight) in &self.fair_share.weights {
             if !(1..=MAX_WEIGHT).contains(weight) {
                 return wrong(&format!("fair_share.weights.\"{owner}\" must be from 1 to {MAX_WEIGHT}"));
+            }
+        }
+        for (task_type, settings) in &self.concurrency.types {
+            if !(1..=MAX_CONCURRENT).contains(&settings.max_concurrent) {
+                return wrong(&format!(
+                    "concurrency.types.\"{task_type}\".max_concurrent must be from 1 to {MAX_CONCURRENT}"
+                ));
             }
         }
         let retention = &self.retention;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde::Deserialize;
-use task_domain::{Limits, SubscriptionLevel};
+use task_domain::{Limits, SubscriptionLevel, TypeLimits};
 use task_service::RetentionConfig;
 
 use super::executors::{ExecutorsSettings, FeedSettings};
@@ -30,6 +30,7 @@ pub struct Settings {
     pub retention: RetentionSettings,
     pub limits: LimitsSettings,
     pub fair_share: FairShareSettings,
+    pub concurrency: ConcurrencySettings,
     pub drop_in: DropInSettings,
     /// Set by `--dev` and nothing else.
     #[serde(skip)]
@@ -161,4 +162,24 @@ pub struct LimitsSettings {
 pub struct FairShareSettings {
     /// By user or key id; everybody else's is 1.
     pub weights: HashMap<String, u32>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConcurrencySettings {
+    /// By task type; those that are not named have no limit.
+    pub types: HashMap<String, TypeSettings>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TypeSettings {
+    /// So many tasks of the type run at once in each tenant.
+    pub max_concurrent: i32,
+}
+
+impl ConcurrencySettings {
+    pub(crate) fn type_limits(&self) -> TypeLimits {
+        TypeLimits::new(self.types.iter().map(|(name, settings)| (name.clone(), settings.max_concurrent)).collect())
+    }
 }

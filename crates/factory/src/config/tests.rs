@@ -78,3 +78,19 @@ fn the_settings_of_every_type_are_checked_at_start() {
         assert!(url.starts_with("https://"), "{url} cannot be called by default");
     }
 }
+
+#[test]
+fn limits_of_types_are_read_and_checked_at_start() {
+    let file = std::env::temp_dir().join(format!("task-limits-{}.toml", std::process::id()));
+    let load = |toml: &str| {
+        std::fs::write(&file, toml).unwrap();
+        Settings::from_environment(Some(&file), true, |_| None)
+    };
+    let limits = load("[concurrency.types.\"a.B c\"]\nmax_concurrent = 3").unwrap().concurrency.type_limits();
+    assert_eq!((limits.of("a.B c"), limits.of("a")), (Some(3), None));
+    for wrong in ["max_concurrent = 0", "max_concurrent = 1000001", "", "max_concurrent = 1\nmax = 2"] {
+        let error = load(&format!("[concurrency.types.render]\n{wrong}")).unwrap_err().to_string();
+        assert!(error.contains("max"), "{error}");
+    }
+    std::fs::remove_file(&file).unwrap();
+}

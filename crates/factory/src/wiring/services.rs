@@ -53,6 +53,7 @@ pub(crate) async fn wire(
         executors: executors.clone(),
         dependencies: dependencies.clone(),
         levels: Arc::clone(&levels),
+        type_limits: settings.concurrency.type_limits(),
         history: Arc::clone(&stores.history),
         progress: Arc::clone(&stores.progress),
         stopping: work.stopping(),

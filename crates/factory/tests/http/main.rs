@@ -3,6 +3,7 @@
 
 mod analytics;
 mod auth;
+mod concurrency;
 mod conversations;
 mod coverage;
 mod dependencies;

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeZone, Utc};
 use task_domain::decide::{self, Change, Moment};
 use task_domain::{
     Actor, JsonObject, Limits, OnDependencyFailure, Origin, Priority, RetryPolicy, SubscriptionLevel, Task, TenantId,
-    UserId,
+    TypeLimits, UserId,
 };
 use task_protocols::{
     Hint, HintBus, Loaded, MockDependencyStore, MockExecutionStore, MockExecutorRegistry, MockHintBus,
@@ -167,6 +167,7 @@ pub(crate) fn service_with(saver: Saver, executions: MockExecutionStore, depende
         executors: Arc::new(executors),
         dependencies,
         levels: levels(SubscriptionLevel::Basic),
+        type_limits: TypeLimits::default(),
         history: Arc::new(MockHistoryStore::new()),
         progress: Arc::new(MockProgressStore::new()),
         stopping: tokio_util::sync::CancellationToken::new(),

@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, post, web};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use task_domain::{OnDependencyFailure, Origin, TaskId, UserId};
+use task_domain::{MAX_CONCURRENT, OnDependencyFailure, Origin, TaskId, UserId};
 use task_service::{Caller, RequestKey, RunConstraints, TaskDraft, TaskService};
 use utoipa::ToSchema;
 
@@ -17,9 +17,6 @@ use crate::state::ApiState;
 
 /// As many tasks as one may wait for.
 const MAX_DEPENDENCIES: usize = 100;
-
-/// The largest limit of a concurrency key.
-const MAX_CONCURRENT: i64 = 1_000_000;
 
 /// A new task.
 #[derive(Serialize, ToSchema)]
@@ -64,7 +61,7 @@ pub(crate) struct CreateTask {
     /// When one of them does not complete: `fail` (default), or `run` when all have ended.
     #[schema(example = "fail")]
     on_dependency_failure: Option<String>,
-    /// Tasks of one key run at most so many at once.
+    /// Tasks of one key run at most so many at once. Keys that begin with `type:` are the operator's.
     #[schema(min_length = 1, max_length = 255)]
     concurrency_key: Option<String>,
     /// It starts only while fewer tasks of its key run; 1 when only a key is given.
@@ -166,7 +163,7 @@ fn read_draft(fields: &mut Fields) -> TaskDraft {
             on_dependency_failure: fields.word("on_dependency_failure").unwrap_or(OnDependencyFailure::Fail),
             concurrency_key: fields.text("concurrency_key", 1..=255),
             max_concurrent: fields
-                .whole("max_concurrent", 1..=MAX_CONCURRENT)
+                .whole("max_concurrent", 1..=i64::from(MAX_CONCURRENT))
                 .flatten()
                 .and_then(|n| n.try_into().ok()),
         },

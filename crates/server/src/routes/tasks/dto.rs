@@ -91,6 +91,8 @@ impl TaskDto {
 
 impl From<Task> for TaskDto {
     fn from(task: Task) -> Self {
+        // The key of a limited type is the operator's, not the caller's.
+        let own_key = !task.is_limited_by_type();
         Self {
             is_completed: task.is_completed(),
             task_id: task.task_id.to_string(),
@@ -114,8 +116,8 @@ impl From<Task> for TaskDto {
             timeout_seconds: task.timeout_seconds,
             depends_on: task.depends_on.into_iter().map(|id| id.to_string()).collect(),
             on_dependency_failure: task.on_dependency_failure.as_str(),
-            concurrency_key: task.concurrency_key,
-            max_concurrent: task.max_concurrent,
+            concurrency_key: task.concurrency_key.filter(|_| own_key),
+            max_concurrent: task.max_concurrent.filter(|_| own_key),
             retry: serde_json::to_value(&task.retry).unwrap_or_default(),
             original_task_id: task.original_task_id.map(|id| id.to_string()),
             retry_count: task.retry_count,

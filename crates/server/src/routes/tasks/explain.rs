@@ -20,8 +20,8 @@ pub(crate) struct ExplanationDto {
     task_id: String,
     #[schema(example = "queued")]
     status: &'static str,
-    /// `running`, `terminal`, `not_scheduled`, `not_due`, `paused`, `blocked`, `backoff`, `concurrency_limit`, `quota`,
-    /// `no_worker_seen` or `queued`.
+    /// `running`, `terminal`, `not_scheduled`, `not_due`, `paused`, `blocked`, `backoff`, `concurrency_limit`, `type_limit`,
+    /// `quota`, `no_worker_seen` or `queued`.
     #[schema(example = "queued")]
     reason: &'static str,
     /// One sentence for people; its words may change.
@@ -63,6 +63,7 @@ fn details(status: TaskStatus, reason: Reason) -> Value {
             json!({"until": until, "failures": failures, "lost_leases": lost_leases})
         }
         Reason::ConcurrencyLimit { key, used, limit } => json!({"key": key, "used": used, "limit": limit}),
+        Reason::TypeLimit { task_type, used, limit } => json!({"task_type": task_type, "used": used, "limit": limit}),
         Reason::Quota { limit_type, until } => json!({"limit_type": limit_type, "until": until}),
         Reason::NoWorkerSeen { task_type, handler, last_seen } => json!({
             "task_type": task_type, "handler": handler, "last_seen": last_seen, "other_instances": "unknown",
