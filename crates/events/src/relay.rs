@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream;
 use task_domain::{TaskId, TenantId};
-use task_protocols::{BusError, EventBus, Hint, HintBus, OutboxEvent, OutboxStore, RelayLock, StoreError};
+use task_protocols::{BusError, EventBus, EventFilter, Hint, HintBus, OutboxEvent, OutboxStore, RelayLock, StoreError};
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -94,7 +94,7 @@ impl Relay {
     async fn lead(&self, lock: &dyn RelayLock, stop: &CancellationToken) {
         tracing::debug!("this instance relays events");
         let mut hints = self.hints.subscribe();
-        let mut republished = None;
+        let mut again = Again::default();
         let mut backoff = Backoff::new(self.config.max_backoff);
         let mut checked = Instant::now();
         while !stop.is_cancelled() {
@@ -105,7 +105,7 @@ impl Relay {
                 }
                 checked = Instant::now();
             }
-            match self.round(&mut republished).await {
+            match self.round(&mut again).await {
                 Ok(published) => {
                     backoff.reset();
                     if published as i64 >= self.config.batch {
@@ -131,13 +131,23 @@ impl Relay {
         let _ = tokio::time::timeout(self.config.flush, flush).await;
     }
 
-    async fn round(&self, republished: &mut Option<u64>) -> Result<usize, RelayError> {
+    /// What may have been forgotten goes before what is new, but a failure of it holds nothing up.
+    async fn round(&self, again: &mut Again) -> Result<usize, RelayError> {
+        // Not the epoch of later: if it rises meanwhile, the next round begins anew.
         let epoch = self.bus.epoch();
-        if *republished != Some(epoch) {
+        if again.epoch != Some(epoch) {
             self.bus.prepare().await?;
-            self.republish().await?;
-            // Not the epoch of now: if it rose meanwhile, the next round republishes again.
-            *republished = Some(epoch);
+            again.begin(epoch);
+        }
+        if again.is_due() {
+            match self.republish(again).await {
+                Ok(()) => again.over = true,
+                Err(error) => {
+                    again.not_before = Some(Instant::now() + self.config.max_backoff);
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "what the bus may have forgotten is published again later");
+                }
+            }
         }
         self.tick().await
     }
@@ -167,11 +177,19 @@ impl Relay {
     /// Publishes the last minutes again, under the same ids, in the order of their positions.
     ///
     /// # Errors
-    /// When the store or the bus failed; it is to be repeated from the beginning then.
-    pub async fn republish(&self) -> Result<(), RelayError> {
-        let mut after = 0;
+    /// When the store or the bus failed; it goes on from there when it is called again.
+    async fn republish(&self, again: &mut Again) -> Result<(), RelayError> {
+        let mut after = match again.after {
+            Some(after) => after,
+            None => {
+                let since = again.since.map_or(Duration::ZERO, |since| since.elapsed());
+                self.outbox.published_before(self.config.republish + since).await?
+            }
+        };
+        let everything = EventFilter { tenant_id: None, user_id: None, types: Vec::new() };
         loop {
-            let events = self.outbox.published_within(self.config.republish, after, self.config.batch).await?;
+            again.after = Some(after);
+            let events = self.outbox.events_after(&everything, after, self.config.batch).await?;
             let Some(last) = events.last().and_then(|event| event.position) else { return Ok(()) };
             if let (_, Some(error)) = self.publish(events).await {
                 return Err(error.into());
@@ -201,6 +219,31 @@ impl Relay {
             failure = failure.or(error);
         }
         (acknowledged, failure)
+    }
+}
+
+/// How far what the bus may have forgotten was published again.
+#[derive(Default)]
+struct Again {
+    /// The epoch of the bus that this is about.
+    epoch: Option<u64>,
+    /// When the first epoch began that this is not over for: the minutes are counted back from here.
+    since: Option<Instant>,
+    /// Up to this position it is done; `None` before the first look.
+    after: Option<i64>,
+    over: bool,
+    /// After a failure.
+    not_before: Option<Instant>,
+}
+
+impl Again {
+    fn begin(&mut self, epoch: u64) {
+        let since = self.since.filter(|_| !self.over).or_else(|| Some(Instant::now()));
+        *self = Self { epoch: Some(epoch), since, ..Self::default() };
+    }
+
+    fn is_due(&self) -> bool {
+        !self.over && self.not_before.is_none_or(|time| time <= Instant::now())
     }
 }
 

@@ -60,8 +60,9 @@ pub trait OutboxStore: Send + Sync {
     /// already marked keep their position.
     async fn mark_published(&self, ids: &[i64]) -> StoreResult<()>;
 
-    /// Events published within the last `window` with a position above `after`, by position.
-    async fn published_within(&self, window: Duration, after: i64, limit: i64) -> StoreResult<Vec<OutboxEvent>>;
+    /// The highest position of an event that was published longer ago than `age`; 0 when there is
+    /// none. MUST cost no more than a look at what was published since, however much is kept.
+    async fn published_before(&self, age: Duration) -> StoreResult<i64>;
 
     /// Published events above a position, by position.
     async fn events_after(&self, filter: &EventFilter, position: i64, limit: i64) -> StoreResult<Vec<OutboxEvent>>;

@@ -1,7 +1,7 @@
 //! Events, an outbox in memory, and a reader of the stream that shares no code with the bus.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_nats::jetstream::{self, consumer::pull, stream::Stream};
@@ -42,6 +42,9 @@ pub(crate) struct Outbox {
     /// The lock is held but its holder is told that it is lost.
     pub(crate) lock_lost: Arc<AtomicBool>,
     pub(crate) marks_fail: Arc<AtomicBool>,
+    /// The last position from before the minutes that are published again.
+    pub(crate) before: Arc<AtomicI64>,
+    pub(crate) looks_fail: Arc<AtomicBool>,
 }
 
 impl Outbox {
@@ -114,16 +117,20 @@ impl OutboxStore for Outbox {
         Ok(())
     }
 
-    async fn published_within(&self, _: Duration, after: i64, limit: i64) -> StoreResult<Vec<OutboxEvent>> {
+    async fn published_before(&self, _: Duration) -> StoreResult<i64> {
+        if self.looks_fail.load(Ordering::SeqCst) {
+            return Err(StoreError::unavailable("the look took too long"));
+        }
+        Ok(self.before.load(Ordering::SeqCst))
+    }
+
+    async fn events_after(&self, filter: &EventFilter, after: i64, limit: i64) -> StoreResult<Vec<OutboxEvent>> {
+        assert_eq!(*filter, EventFilter { tenant_id: None, user_id: None, types: Vec::new() });
         let rows = self.rows.lock().await;
         let mut found: Vec<_> = rows.iter().filter(|e| e.position.is_some_and(|p| p > after)).cloned().collect();
         found.sort_unstable_by_key(|e| e.position);
         found.truncate(limit as usize);
         Ok(found)
-    }
-
-    async fn events_after(&self, _: &EventFilter, _: i64, _: i64) -> StoreResult<Vec<OutboxEvent>> {
-        unreachable!("the relay reads no single caller's events")
     }
 
     async fn position_range(&self) -> StoreResult<(i64, i64)> {

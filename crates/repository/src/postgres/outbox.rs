@@ -33,8 +33,6 @@ fn columns() -> _ {
     )
 }
 
-type OutboxSql = diesel::dsl::SqlTypeOf<columns>;
-
 #[async_trait]
 impl OutboxStore for PostgresEngine {
     async fn try_lock_relay(&self) -> StoreResult<Option<Box<dyn RelayLock>>> {
@@ -61,17 +59,16 @@ impl OutboxStore for PostgresEngine {
         connection.transaction(async |connection| mark(connection, ids).await).await.map_err(errors::failed)
     }
 
-    async fn published_within(&self, window: Duration, after: i64, limit: i64) -> StoreResult<Vec<OutboxEvent>> {
+    async fn published_before(&self, age: Duration) -> StoreResult<i64> {
         let mut connection = self.pools.main().await?;
-        let rows: Vec<OutboxRow> = Sql(include_str!("sql/published_within.sql"))
-            .bind::<BigInt, _>(after)
-            .bind::<Double, _>(window.as_secs_f64())
-            .bind::<BigInt, _>(limit)
-            .reading::<OutboxSql>()
-            .load(&mut connection)
+        let position: Option<i64> = Sql(include_str!("sql/published_before.sql"))
+            .bind::<Double, _>(age.as_secs_f64())
+            .reading::<BigInt>()
+            .get_result(&mut connection)
             .await
+            .optional()
             .map_err(errors::failed)?;
-        Ok(rows.into_iter().map(|row| row.into()).collect())
+        Ok(position.unwrap_or_default())
     }
 
     async fn events_after(&self, filter: &EventFilter, position: i64, limit: i64) -> StoreResult<Vec<OutboxEvent>> {

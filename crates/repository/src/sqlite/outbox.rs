@@ -85,14 +85,9 @@ impl OutboxStore for SqliteEngine {
         .await
     }
 
-    async fn published_within(&self, window: Duration, after: i64, limit: i64) -> StoreResult<Vec<OutboxEvent>> {
-        let since = Stamp(self.now() - window);
-        self.read(move |conn| {
-            let recent = outbox_events::table
-                .filter(outbox_events::position.gt(after).and(outbox_events::published_at.ge(since)));
-            recent.order(outbox_events::position).limit(limit).select(columns!()).load(conn).map(events)
-        })
-        .await
+    async fn published_before(&self, age: Duration) -> StoreResult<i64> {
+        let before = Stamp(self.now() - age);
+        self.read(move |conn| published_before(conn, before)).await
     }
 
     async fn events_after(&self, filter: &EventFilter, position: i64, limit: i64) -> StoreResult<Vec<OutboxEvent>> {
@@ -136,16 +131,35 @@ impl OutboxStore for SqliteEngine {
     }
 
     async fn purge_published(&self, age: Duration, limit: i64) -> StoreResult<u64> {
-        self.write(move |conn, now| {
-            let old: Vec<i64> = outbox_events::table
-                .filter(outbox_events::published_at.lt(Stamp(now - age)))
-                .order(outbox_events::position)
-                .limit(limit)
-                .select(outbox_events::id)
-                .load(conn)?;
-            let removed = diesel::delete(outbox_events::table.filter(outbox_events::id.eq_any(old))).execute(conn)?;
-            Ok(removed as u64)
-        })
-        .await
+        self.write(move |conn, now| purge(conn, Stamp(now - age), limit)).await
     }
+}
+
+/// Positions rise with the time of publication: from the newest back, only what was published since
+/// is looked at.
+pub(super) fn published_before(conn: &mut SqliteConnection, before: Stamp) -> QueryResult<i64> {
+    let position: Option<Option<i64>> = outbox_events::table
+        .filter(outbox_events::position.gt(0).and(outbox_events::published_at.lt(before)))
+        .order(outbox_events::position.desc())
+        .select(outbox_events::position)
+        .first(conn)
+        .optional()?;
+    Ok(position.flatten().unwrap_or_default())
+}
+
+/// The oldest are looked at, and no scan goes on through the young ones.
+pub(super) fn purge(conn: &mut SqliteConnection, before: Stamp, limit: i64) -> QueryResult<u64> {
+    let oldest: Vec<(Option<i64>, Option<Stamp>)> = outbox_events::table
+        .filter(outbox_events::position.gt(0))
+        .order(outbox_events::position)
+        .limit(limit)
+        .select((outbox_events::position, outbox_events::published_at))
+        .load(conn)?;
+    let Some((last, _)) = oldest.into_iter().rfind(|(_, at)| at.is_some_and(|at| at.0 < before.0)) else {
+        return Ok(0);
+    };
+    let old = outbox_events::table
+        .filter(outbox_events::position.gt(0).and(outbox_events::position.le(last)))
+        .filter(outbox_events::published_at.lt(before));
+    Ok(diesel::delete(old).execute(conn)? as u64)
 }

@@ -212,6 +212,7 @@ contract! {
         events_are_read_by_tenant_user_and_type
         a_published_event_is_read_as_it_was_decided
         a_purge_removes_old_published_events_and_keeps_the_unpublished
+        the_last_position_before_a_window_is_found
         one_relay_at_a_time_holds_the_lock_until_it_is_dropped;
     executions:
         executions_are_listed_newest_first_with_the_current_one

@@ -39,7 +39,7 @@ pub(crate) async fn an_empty_outbox_says_so(stores: Stores) {
     assert_eq!(stores.outbox.backlog().await.unwrap(), 0);
     assert!(stores.outbox.unpublished(10).await.unwrap().is_empty());
     assert!(stores.outbox.events_after(&filter(), 0, 10).await.unwrap().is_empty());
-    assert!(stores.outbox.published_within(LONG, 0, 10).await.unwrap().is_empty());
+    assert_eq!(stores.outbox.published_before(Duration::ZERO).await.unwrap(), 0);
     assert_eq!(stores.outbox.purge_published(Duration::ZERO, 10).await.unwrap(), 0);
     stores.outbox.mark_published(&[]).await.unwrap();
 }
@@ -92,7 +92,7 @@ pub(crate) async fn two_concurrent_markers_leave_no_hole_and_no_position_twice(s
             }
         };
         tokio::join!(mark(3), mark(5), mark(1));
-        let published = stores.outbox.published_within(LONG, 0, 1000).await.unwrap();
+        let published = stores.outbox.events_after(&filter(), 0, 1000).await.unwrap();
         assert_eq!(positions(&published), (1..=i64::try_from(round * 40).unwrap()).collect::<Vec<_>>());
         assert_eq!(stores.outbox.backlog().await.unwrap(), 0);
     }
@@ -139,8 +139,6 @@ pub(crate) async fn two_relays_beside_writers_keep_the_order_of_each_task(stores
 pub(crate) async fn published_events_are_read_from_a_position_up_to_a_limit(stores: Stores) {
     let made = five_events(&stores).await;
     stores.outbox.mark_published(&made[..4]).await.unwrap();
-    let within = stores.outbox.published_within(LONG, 1, 2).await.unwrap();
-    assert_eq!(ids(&within), made[1..3]);
     let after = stores.outbox.events_after(&filter(), 1, 2).await.unwrap();
     assert_eq!(ids(&after), made[1..3]);
     assert_eq!(
@@ -174,7 +172,6 @@ pub(crate) async fn events_are_read_by_tenant_user_and_type(stores: Stores) {
     assert_eq!(read(EventFilter { tenant_id: Some(tenant("nobody")), ..filter() }).await, 0);
     let everything = read(EventFilter { tenant_id: None, ..filter() }).await;
     assert_eq!(everything, read(filter()).await + 1, "of every tenant");
-    assert_eq!(stores.outbox.published_within(LONG, 0, 100).await.unwrap().len(), 8, "of all tenants");
 }
 
 pub(crate) async fn a_published_event_is_read_as_it_was_decided(stores: Stores) {
@@ -182,8 +179,19 @@ pub(crate) async fn a_published_event_is_read_as_it_was_decided(stores: Stores) 
     let change = decide::create(crate::support::build::full_task(now), &crate::support::moment(now)).unwrap();
     stores.save(&change).await;
     stores.outbox.mark_published(&ids(&stores.events().await)).await.unwrap();
-    let published = stores.outbox.published_within(LONG, 0, 10).await.unwrap();
+    let everything = EventFilter { tenant_id: None, ..filter() };
+    let published = stores.outbox.events_after(&everything, 0, 10).await.unwrap();
     assert_eq!(published.iter().map(|e| e.event.clone()).collect::<Vec<_>>(), change.events);
+}
+
+pub(crate) async fn the_last_position_before_a_window_is_found(stores: Stores) {
+    let made = five_events(&stores).await;
+    stores.outbox.mark_published(&made[..4]).await.unwrap();
+    assert_eq!(stores.outbox.published_before(LONG).await.unwrap(), 0, "all are younger");
+    stores.database.date_back("outbox_events", "published_at", 7200, "position <= 2").await;
+    assert_eq!(stores.outbox.published_before(LONG).await.unwrap(), 2);
+    assert_eq!(stores.outbox.published_before(2 * LONG + LONG).await.unwrap(), 0);
+    assert_eq!(stores.outbox.published_before(Duration::ZERO).await.unwrap(), 4, "the fifth is not published");
 }
 
 pub(crate) async fn a_purge_removes_old_published_events_and_keeps_the_unpublished(stores: Stores) {

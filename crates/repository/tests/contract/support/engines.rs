@@ -12,6 +12,7 @@ use task_testkit::pg::TestDatabase;
 use task_testkit::sqlite::temp_database;
 
 use super::Stores;
+use super::behind::Database;
 
 struct SystemClock;
 
@@ -27,12 +28,12 @@ pub(crate) async fn sqlite() -> Stores {
     let config = SqliteConfig { weights: weights(), ..SqliteConfig::default() };
     let engine = SqliteEngine::open(&database.path(), Arc::new(SystemClock), config).unwrap();
     engine.migrate().await.unwrap();
-    Stores::of(Arc::new(engine), Arc::new(database))
+    Stores::of(Arc::new(engine), Database::Sqlite(Arc::new(database)))
 }
 
 pub(crate) async fn postgres() -> Stores {
     let database = TestDatabase::create("contract", async |url| engine(&url).migrate().await.unwrap()).await;
-    Stores::of(Arc::new(engine(database.url())), Arc::new(database))
+    Stores::of(Arc::new(engine(database.url())), Database::Postgres(Arc::new(database)))
 }
 
 fn weights() -> Weights {

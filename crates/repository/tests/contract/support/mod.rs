@@ -1,6 +1,7 @@
 //! What the promises are tested with: the stores of one engine on a database of its own, and short
 //! words for the commands that bring a task into a state.
 
+pub(crate) mod behind;
 pub(crate) mod build;
 pub(crate) mod engines;
 pub(crate) mod snapshot;
@@ -18,6 +19,8 @@ use task_protocols::{
 };
 use uuid::Uuid;
 
+use behind::Database;
+
 /// One engine in all its roles. The database goes when this is dropped.
 #[derive(Clone)]
 pub(crate) struct Stores {
@@ -32,8 +35,7 @@ pub(crate) struct Stores {
     pub(crate) beside: Beside,
     pub(crate) explain: Arc<dyn ExplainStore>,
     pub(crate) tracks: Arc<dyn TrackStore>,
-    /// Whatever must live as long as the stores.
-    _database: Arc<dyn Send + Sync>,
+    pub(crate) database: Database,
 }
 
 /// What stands beside the tasks.
@@ -92,7 +94,7 @@ pub(crate) fn secs(seconds: i64) -> Duration {
 pub(crate) type Decision = Result<Change, Rejection>;
 
 impl Stores {
-    pub(crate) fn of<E>(engine: Arc<E>, database: Arc<dyn Send + Sync>) -> Self
+    pub(crate) fn of<E>(engine: Arc<E>, database: Database) -> Self
     where
         E: DependencyStore
             + TaskStore
@@ -119,7 +121,7 @@ impl Stores {
             overview: engine.clone(),
             explain: engine.clone(),
             tracks: engine,
-            _database: database,
+            database,
         }
     }
 
