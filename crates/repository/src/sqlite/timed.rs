@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::result::Error;
 use diesel::sql_types::Bool;
 use task_domain::{Task, TaskStatus};
 use task_protocols::{Loaded, REMINDED_LATE, StoreResult, TimedStore};
@@ -25,10 +26,21 @@ impl SqliteEngine {
         let found: Vec<Task> = self
             .read(move |conn| {
                 let ids = ids(conn, Stamp(now))?;
-                ids.into_iter().filter_map(|(tenant_id, id)| tasks::by_id(conn, &tenant_id, id).transpose()).collect()
+                ids.into_iter().filter_map(|(tenant_id, id)| readable(conn, &tenant_id, id).transpose()).collect()
             })
             .await?;
         Ok(found.into_iter().map(|task| Loaded { task, now }).collect())
+    }
+}
+
+/// One row that cannot be read must not keep the others waiting.
+fn readable(conn: &mut SqliteConnection, tenant_id: &str, id: i64) -> QueryResult<Option<Task>> {
+    match tasks::by_id(conn, tenant_id, id) {
+        Err(Error::DeserializationError(error)) => {
+            tracing::error!(error = &*error as &dyn std::error::Error, "a stored task cannot be read; left alone");
+            Ok(None)
+        }
+        outcome => outcome,
     }
 }
 

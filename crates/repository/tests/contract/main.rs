@@ -228,6 +228,7 @@ contract! {
         reminders_are_those_of_tasks_that_are_not_done_each_once
         nothing_is_due_in_an_empty_store;
     api_keys:
+        a_task_that_cannot_be_read_keeps_no_other_waiting
         a_key_is_found_exactly_as_it_was_added
         keys_are_listed_by_tenant_oldest_first
         a_key_is_revoked_once_and_only_by_its_tenant

@@ -132,6 +132,26 @@ pub(crate) async fn reminders_are_those_of_tasks_that_are_not_done_each_once(sto
     assert_eq!(ids(&stores.timed.due_reminders(10).await.unwrap()), [late.id, latest.id], "a new time counts anew");
 }
 
+pub(crate) async fn a_task_that_cannot_be_read_keeps_no_other_waiting(stores: Stores) {
+    let now = stores.now().await;
+    let mut tasks = Vec::new();
+    for _ in 0..2 {
+        let new = NewTask { timeout_seconds: Some(100), reminder_time: Some(now - secs(50)), ..queued() };
+        let task = stores.create_at(new, now - secs(500)).await;
+        tasks.push(stores.claim_at(&task, now - secs(400), 60).await);
+    }
+    let scheduled = [scheduled_in(&stores, -20).await, scheduled_in(&stores, -10).await];
+    for damaged in [&tasks[0], &scheduled[0]] {
+        let rows = format!("id = {}", damaged.id);
+        stores.database.execute(&format!("UPDATE task.user_tasks SET schedule = '{{}}' WHERE {rows}")).await;
+    }
+    let readable = [tasks[1].id];
+    assert_eq!(ids(&stores.timed.expired_leases(10).await.unwrap()), readable);
+    assert_eq!(ids(&stores.timed.past_deadline(10).await.unwrap()), readable);
+    assert_eq!(ids(&stores.timed.due_reminders(10).await.unwrap()), readable);
+    assert_eq!(ids(&stores.timed.due_tasks(10).await.unwrap()), [scheduled[1].id]);
+}
+
 pub(crate) async fn nothing_is_due_in_an_empty_store(stores: Stores) {
     assert!(stores.timed.due_tasks(10).await.unwrap().is_empty());
     assert!(stores.timed.expired_leases(10).await.unwrap().is_empty());
