@@ -206,27 +206,33 @@ async fn repeated(
     idempotency: &Idempotency,
 ) -> QueryResult<Option<SaveOutcome>> {
     let tenant_id = change.task.tenant_id.as_str();
-    let taken = diesel::insert_into(idempotency_keys::table)
-        .values((
-            idempotency_keys::tenant_id.eq(tenant_id),
-            idempotency_keys::caller.eq(&idempotency.caller),
-            idempotency_keys::key.eq(&idempotency.key),
-            idempotency_keys::fingerprint.eq(&idempotency.fingerprint),
-            idempotency_keys::task_id.eq(change.task.task_id.as_str()),
-            idempotency_keys::created_at.eq(clock_timestamp()),
-        ))
-        .on_conflict_do_nothing()
-        .execute(connection)
-        .await?;
-    if taken > 0 {
-        return Ok(None);
+    loop {
+        let taken = diesel::insert_into(idempotency_keys::table)
+            .values((
+                idempotency_keys::tenant_id.eq(tenant_id),
+                idempotency_keys::caller.eq(&idempotency.caller),
+                idempotency_keys::key.eq(&idempotency.key),
+                idempotency_keys::fingerprint.eq(&idempotency.fingerprint),
+                idempotency_keys::task_id.eq(change.task.task_id.as_str()),
+                idempotency_keys::created_at.eq(clock_timestamp()),
+            ))
+            .on_conflict_do_nothing()
+            .execute(connection)
+            .await?;
+        if taken > 0 {
+            return Ok(None);
+        }
+        let known: Option<(String, String)> = idempotency_keys::table
+            .find((tenant_id, &idempotency.caller, &idempotency.key))
+            .select((idempotency_keys::task_id, idempotency_keys::fingerprint))
+            .get_result(connection)
+            .await
+            .optional()?;
+        // One that is gone was swept since the insert met it: the key is free again.
+        if let Some((task_id, fingerprint)) = known {
+            return Ok(Some(SaveOutcome::Repeated { task_id: TaskId::from_stored(task_id), fingerprint }));
+        }
     }
-    let (task_id, fingerprint): (String, String) = idempotency_keys::table
-        .find((tenant_id, &idempotency.caller, &idempotency.key))
-        .select((idempotency_keys::task_id, idempotency_keys::fingerprint))
-        .get_result(connection)
-        .await?;
-    Ok(Some(SaveOutcome::Repeated { task_id: TaskId::from_stored(task_id), fingerprint }))
 }
 
 /// The bigint ids of those that were saved, by their place in `items`.

@@ -1,5 +1,6 @@
 //! Creates under an idempotency key.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -98,4 +99,26 @@ pub(crate) async fn a_swept_key_is_free_again(stores: Stores) {
     assert_eq!(sweep(Duration::ZERO).await.unwrap(), 1);
     stores.save(&keyed(&stores, queued(), "k").await).await;
     assert_eq!(count(&stores).await, 2);
+}
+
+pub(crate) async fn a_key_that_is_swept_at_any_moment_is_repeated_or_free(stores: Stores) {
+    let saving = AtomicBool::new(true);
+    let saves = async {
+        join_all((0..8).map(|_| async {
+            for _ in 0..40 {
+                let change = keyed(&stores, queued(), "k").await;
+                let outcome = stores.tasks.save(&change).await.unwrap();
+                let expected = matches!(outcome, SaveOutcome::Saved { .. } | SaveOutcome::Repeated { .. });
+                assert!(expected, "{outcome:?}");
+            }
+        }))
+        .await;
+        saving.store(false, Ordering::Release);
+    };
+    let sweeps = async {
+        while saving.load(Ordering::Acquire) {
+            stores.beside.retention.sweep(Swept::IdempotencyKeys, Duration::ZERO, 10).await.unwrap();
+        }
+    };
+    tokio::join!(saves, sweeps);
 }

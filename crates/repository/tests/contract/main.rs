@@ -282,7 +282,8 @@ contract! {
         a_key_is_its_callers_and_its_tenants_own
         what_was_not_created_leaves_no_key_behind
         a_repeat_is_told_even_when_the_limit_is_used_up
-        a_swept_key_is_free_again;
+        a_swept_key_is_free_again
+        a_key_that_is_swept_at_any_moment_is_repeated_or_free;
     explain:
         a_place_counts_what_a_claim_takes_before_it
         a_parked_task_tells_how_full_its_key_is
