@@ -95,6 +95,9 @@ pub struct ExecutionQuery {
 }
 
 /// Claims, heartbeats and reads of executions.
+/// How many of a task's finished executions a token is looked for among, the newest first.
+pub const RECENT_EXECUTIONS: i64 = 100;
+
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait ExecutionStore: Send + Sync {
@@ -137,8 +140,9 @@ pub trait ExecutionStore: Send + Sync {
     /// One execution, active or finished, of a task that is not deleted.
     async fn find_execution(&self, tenant_id: &TenantId, execution_id: Uuid) -> StoreResult<Option<Execution>>;
 
-    /// The finished execution that held `token`, if any: tells why a token is not current, of a
-    /// deleted task too.
+    /// The finished execution that held `token`, if it is among the last [`RECENT_EXECUTIONS`] of the
+    /// task: tells why a token is not current, of a deleted task too. MUST look at no more than those,
+    /// however many there are: any string may be sent as a token.
     async fn find_ended_by_token(
         &self,
         tenant_id: &TenantId,

@@ -37,8 +37,8 @@ pub use clock::Clock;
 pub use conversations::ConversationStore;
 pub use dependencies::{BlockedTask, Dependency, DependencyStore};
 pub use executions::{
-    ClaimRequest, ClaimTaskRequest, ClaimedTask, ExecutionQuery, ExecutionStore, Heartbeat, REMINDED_LATE, Seat,
-    TimedStore,
+    ClaimRequest, ClaimTaskRequest, ClaimedTask, ExecutionQuery, ExecutionStore, Heartbeat, RECENT_EXECUTIONS,
+    REMINDED_LATE, Seat, TimedStore,
 };
 pub use executors::{
     ConfigProblem, ExecutionContext, ExecutorError, ExecutorRegistry, Outcome, ProgressSink, TaskExecutor,

@@ -7,12 +7,13 @@ use diesel_async::RunQueryDsl;
 use serde_json::Value;
 use task_domain::{Execution, ExecutionStatus, LeaseToken, Task, TaskId, TenantId};
 use task_protocols::{
-    ClaimRequest, ClaimTaskRequest, ClaimedTask, ExecutionQuery, ExecutionStore, Heartbeat, Seat, StoreResult,
+    ClaimRequest, ClaimTaskRequest, ClaimedTask, ExecutionQuery, ExecutionStore, Heartbeat, RECENT_EXECUTIONS, Seat,
+    StoreResult,
 };
 use uuid::Uuid;
 
 use super::heartbeats::Beat;
-use super::schema::{task_executions, user_tasks};
+use super::schema::task_executions;
 use super::statement::{Sql, Statement};
 use super::{PostgresEngine, claim, errors};
 use crate::columns::Json;
@@ -66,17 +67,14 @@ impl ExecutionStore for PostgresEngine {
         task_id: &TaskId,
         token: LeaseToken,
     ) -> StoreResult<Option<Execution>> {
-        let same_task =
-            task_executions::tenant_id.eq(user_tasks::tenant_id).and(task_executions::task_id.eq(user_tasks::id));
         let mut connection = self.pools.main().await?;
-        let row: Option<ExecutionRow> = user_tasks::table
-            .inner_join(task_executions::table.on(same_task))
-            .filter(user_tasks::tenant_id.eq(tenant_id.as_str()))
-            .filter(user_tasks::task_id.eq(task_id.as_str()))
-            .filter(task_executions::lease_token.eq(token.as_uuid()))
-            .order(task_executions::id.desc())
-            .select(task_executions::all_columns)
-            .first(&mut connection)
+        let row: Option<ExecutionRow> = Sql(include_str!("sql/ended_by_token.sql"))
+            .bind::<Text, _>(tenant_id.as_str())
+            .bind::<Text, _>(task_id.as_str())
+            .bind::<SqlUuid, _>(token.as_uuid())
+            .bind::<BigInt, _>(RECENT_EXECUTIONS)
+            .reading::<task_executions::SqlType>()
+            .get_result(&mut connection)
             .await
             .optional()
             .map_err(errors::failed)?;

@@ -7,7 +7,8 @@ use chrono::{DateTime, Duration, Utc};
 use diesel::prelude::*;
 use task_domain::{Execution, ExecutionStatus, LeaseToken, Task, TaskId, TenantId, UserId};
 use task_protocols::{
-    ClaimRequest, ClaimTaskRequest, ClaimedTask, ExecutionQuery, ExecutionStore, Heartbeat, Seat, StoreResult,
+    ClaimRequest, ClaimTaskRequest, ClaimedTask, ExecutionQuery, ExecutionStore, Heartbeat, RECENT_EXECUTIONS, Seat,
+    StoreResult,
 };
 use uuid::Uuid;
 
@@ -126,12 +127,16 @@ impl ExecutionStore for SqliteEngine {
         let (tenant_id, task_id) = (tenant_id.clone(), task_id.clone());
         self.read(move |conn| {
             let Some(id) = tasks::any_id(conn, &tenant_id, &task_id)? else { return Ok(None) };
-            let row: Option<ExecutionRow> = task_executions::table
+            let recent: Vec<(i64, Option<Id>)> = task_executions::table
                 .filter(task_executions::tenant_id.eq(tenant_id.as_str()).and(task_executions::task_id.eq(id)))
-                .filter(task_executions::lease_token.eq(Id(token.as_uuid())))
                 .order(task_executions::id.desc())
-                .first(conn)
-                .optional()?;
+                .limit(RECENT_EXECUTIONS)
+                .select((task_executions::id, task_executions::lease_token))
+                .load(conn)?;
+            let held = recent.into_iter().find(|(_, held)| held.is_some_and(|held| held.0 == token.as_uuid()));
+            let Some((number, _)) = held else { return Ok(None) };
+            let row: Option<ExecutionRow> =
+                task_executions::table.find((tenant_id.as_str(), id, number)).first(conn).optional()?;
             Ok(row.map(|row| row.into_execution(task_id)))
         })
         .await

@@ -27,7 +27,7 @@ pub(super) fn exceeded(conn: &mut SqliteConnection, change: &Change) -> QueryRes
         usage.runs_today = runs_of_user(conn, tenant, user, LevelLimits::day_start(now))?;
     }
     if change.demand.manual_run && limits.task_execution_rate.is_some() {
-        usage.manual_runs_last_minute = manual_runs(conn, tenant, change.task.id, now - Duration::minutes(1))?;
+        usage.manual_runs_last_minute = manual_runs(conn, tenant, user, change.task.id, now - Duration::minutes(1))?;
     }
     Ok(limits.check(change.demand, usage).err())
 }
@@ -53,9 +53,16 @@ fn runs_of_user(conn: &mut SqliteConnection, tenant: &str, user: &str, since: Da
     Ok(distinct(ended, current))
 }
 
-fn manual_runs(conn: &mut SqliteConnection, tenant: &str, task: i64, since: DateTime<Utc>) -> QueryResult<i64> {
+pub(super) fn manual_runs(
+    conn: &mut SqliteConnection,
+    tenant: &str,
+    user: &str,
+    task: i64,
+    since: DateTime<Utc>,
+) -> QueryResult<i64> {
     let ended = task_executions::table
-        .filter(task_executions::tenant_id.eq(tenant).and(task_executions::task_id.eq(task)))
+        .filter(task_executions::tenant_id.eq(tenant).and(task_executions::user_id.eq(user)))
+        .filter(task_executions::task_id.eq(task))
         .filter(
             task_executions::queued_at
                 .gt(Stamp(since))

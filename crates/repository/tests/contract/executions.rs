@@ -3,7 +3,7 @@
 use serde_json::json;
 use task_domain::decide::{self, Failure, NewTask, Report};
 use task_domain::{Execution, ExecutionStatus, RetryPolicy, Task, TriggerType};
-use task_protocols::ExecutionQuery;
+use task_protocols::{ExecutionQuery, RECENT_EXECUTIONS};
 use uuid::Uuid;
 
 use crate::support::build::{new_task, queued, task_id, tenant};
@@ -124,4 +124,21 @@ pub(crate) async fn a_token_leads_to_the_execution_that_ended_with_it(stores: St
     assert_eq!(find(other, ended[0].lease.unwrap().token).await, None, "a token is of one task");
     let elsewhere = Task { tenant_id: tenant("other"), ..task };
     assert_eq!(find(elsewhere, ended[0].lease.unwrap().token).await, None);
+}
+
+pub(crate) async fn a_token_is_looked_for_among_the_recent_executions(stores: Stores) {
+    let mut task = stores.create(queued()).await;
+    let mut tokens = Vec::new();
+    for _ in 0..=RECENT_EXECUTIONS {
+        let now = stores.now().await;
+        let held = stores.claim_at(&task, now, 60).await;
+        let token = token_of(&held);
+        let release = |task: &Task, m: &decide::Moment<'_>| decide::release(task, token, None, secs(0), m);
+        task = stores.apply_at(&held, now, release).await;
+        tokens.push(token);
+    }
+    let find =
+        async |token| stores.executions.find_ended_by_token(&task.tenant_id, &task.task_id, token).await.unwrap();
+    assert!(find(tokens[1]).await.is_some(), "the hundredth from the end");
+    assert_eq!(find(tokens[0]).await, None);
 }

@@ -220,7 +220,8 @@ contract! {
         pages_of_executions_go_over_the_current_and_the_finished_ones
         an_execution_is_found_by_its_id_while_active_and_when_finished
         a_number_of_an_execution_stays_when_it_is_claimed_and_finished
-        a_token_leads_to_the_execution_that_ended_with_it;
+        a_token_leads_to_the_execution_that_ended_with_it
+        a_token_is_looked_for_among_the_recent_executions;
     timed:
         due_tasks_are_the_scheduled_ones_whose_time_has_come
         expired_leases_are_those_that_ran_out_paused_tasks_included
