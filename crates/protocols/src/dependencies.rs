@@ -41,7 +41,7 @@ pub trait DependencyStore: Send + Sync {
     async fn waiting_for(&self, tenant_id: &TenantId, ended: &[TaskId]) -> StoreResult<Vec<TaskId>>;
 
     /// `task_id` does not wait any more: it is not named by [`Self::waiting_for`] again.
-    async fn forget(&self, tenant_id: &TenantId, task_id: &TaskId, depends_on: &[TaskId]) -> StoreResult<()>;
+    async fn forget(&self, tenant_id: &TenantId, task_id: &TaskId) -> StoreResult<()>;
 
     /// Up to `limit` blocked tasks after a place, in the order of (tenant, id).
     async fn blocked_after(&self, after: Option<(TenantId, i64)>, limit: i64) -> StoreResult<Vec<BlockedTask>>;

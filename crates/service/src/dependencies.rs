@@ -174,11 +174,11 @@ impl Dependencies {
     pub(crate) async fn settle(&self, tenant_id: &TenantId, task_id: &TaskId) -> Result<(), ServiceError> {
         let loaded = match self.saver.load(tenant_id, task_id).await {
             Ok(loaded) => loaded,
-            Err(ServiceError::TaskNotFound { .. }) => return Ok(()),
+            // Deleted while it waited.
+            Err(ServiceError::TaskNotFound { .. }) => return Ok(self.store.forget(tenant_id, task_id).await?),
             Err(error) => return Err(error),
         };
-        let depends_on = loaded.task.depends_on.clone();
-        let states = self.states(tenant_id, &depends_on).await?;
+        let states = self.states(tenant_id, &loaded.task.depends_on).await?;
         let limits = Some((self.levels.as_ref(), None));
         let decided = self.saver.apply_under(limits, tenant_id, task_id, |loaded| {
             if loaded.task.status != TaskStatus::Blocked {
@@ -189,7 +189,7 @@ impl Dependencies {
         });
         let (task, _) = decided.await?;
         if task.status != TaskStatus::Blocked {
-            self.store.forget(tenant_id, task_id, &depends_on).await?;
+            self.store.forget(tenant_id, task_id).await?;
         }
         Ok(())
     }

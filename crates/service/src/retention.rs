@@ -3,10 +3,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use task_protocols::{OutboxStore, RetentionStore, SweepCursor, Swept};
+use task_protocols::{OutboxStore, RetentionStore, StoreResult, SweepCursor, Swept};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::ServiceError;
+/// Between two ticks while there is more to remove: leaves the store to others for a moment.
+const BREATH: Duration = Duration::from_millis(100);
+/// How long a sweep that has come to the end stays there. A last result that was followed by
+/// another one is behind it, so it begins anew then.
+const ROUND: Duration = Duration::from_secs(86_400);
 
 /// How long what is kept.
 #[derive(Debug, Clone)]
@@ -18,9 +23,11 @@ pub struct RetentionConfig {
     pub inbox_ids: Duration,
     /// Tasks, from their deletion on.
     pub deleted_tasks: Duration,
-    /// Executions, progress and history of a task, from its end on.
+    /// Executions from their end on, history entries, and progress from the end of its task on.
     pub ended_tasks: Duration,
-    /// Rows that one statement removes, or tasks whose records it removes.
+    /// Between two ticks when nothing is left to remove.
+    pub interval: Duration,
+    /// Rows that one statement removes of a table, or looks at.
     pub batch: i64,
     /// Statements of each kind in one tick.
     pub batches: usize,
@@ -31,70 +38,91 @@ pub struct Retention {
     store: Arc<dyn RetentionStore>,
     outbox: Arc<dyn OutboxStore>,
     config: RetentionConfig,
-    /// How far the sweep over ended tasks has come. A process begins anew: that costs time, no more.
-    position: Mutex<Option<SweepCursor>>,
+    executions: Place,
+    ended_tasks: Place,
 }
 
 impl Retention {
     pub fn new(store: Arc<dyn RetentionStore>, outbox: Arc<dyn OutboxStore>, config: RetentionConfig) -> Self {
-        Self { store, outbox, config, position: Mutex::default() }
+        Self { store, outbox, config, executions: Place::default(), ended_tasks: Place::default() }
     }
 
-    /// One bounded sweep over everything; how much it removed (of ended tasks: how many steps it
-    /// went). What goes wrong with one kind keeps no other one waiting; the last error is returned.
-    pub async fn tick(&self, stop: &CancellationToken) -> Result<u64, ServiceError> {
-        let config = &self.config;
-        let mut outcome = Ok(());
-        let mut removed = 0;
-        let mut note = |swept: Result<u64, ServiceError>| match swept {
-            Ok(swept) => removed += swept,
-            Err(error) => outcome = Err(error),
-        };
-        note(self.repeat(stop, || async { Ok(self.outbox.purge_published(config.events, config.batch).await?) }).await);
-        for (what, age) in [
-            (Swept::IdempotencyKeys, config.idempotency_keys),
-            (Swept::InboxIds, config.inbox_ids),
-            (Swept::DeletedTasks, config.deleted_tasks),
-        ] {
-            note(self.repeat(stop, || async { Ok(self.store.sweep(what, age, config.batch).await?) }).await);
+    /// Sweeps every `interval`, and on and on while there is more to remove, until `stop` fires.
+    pub async fn run(&self, stop: CancellationToken) {
+        let mut wait = self.config.interval;
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = stop.cancelled() => return,
+            }
+            wait = if self.tick(&stop).await { BREATH } else { self.config.interval };
         }
-        note(self.ended_tasks(stop).await);
-        outcome.map(|()| removed)
     }
 
-    /// Repeats a step until one of them found less than a whole batch.
-    async fn repeat<F, Fut>(&self, stop: &CancellationToken, step: F) -> Result<u64, ServiceError>
+    /// One bounded sweep over everything; whether some kind used all its batches, so that there may
+    /// be more of it. What goes wrong with one kind is logged and keeps no other one waiting.
+    pub async fn tick(&self, stop: &CancellationToken) -> bool {
+        let RetentionConfig { events, ended_tasks, batch, .. } = self.config;
+        let mut more = self
+            .repeat(stop, "published events", || async { Ok(self.outbox.purge_published(events, batch).await? > 0) })
+            .await;
+        for (what, name, age) in [
+            (Swept::IdempotencyKeys, "idempotency keys", self.config.idempotency_keys),
+            (Swept::InboxIds, "ids of in-bound events", self.config.inbox_ids),
+            (Swept::DeletedTasks, "deleted tasks", self.config.deleted_tasks),
+            (Swept::History, "history", ended_tasks),
+        ] {
+            more |= self.repeat(stop, name, || async { Ok(self.store.sweep(what, age, batch).await? > 0) }).await;
+        }
+        let executions =
+            || async { self.executions.advance(|at| self.store.sweep_executions(ended_tasks, at, batch)).await };
+        more |= self.repeat(stop, "executions", executions).await;
+        let ended = || async { self.ended_tasks.advance(|at| self.store.sweep_terminal(ended_tasks, at, batch)).await };
+        more |= self.repeat(stop, "progress of ended tasks", ended).await;
+        more
+    }
+
+    /// Repeats a step until one says that nothing is left; whether all batches were used before.
+    async fn repeat<F, Fut>(&self, stop: &CancellationToken, name: &'static str, step: F) -> bool
     where
         F: Fn() -> Fut,
-        Fut: Future<Output = Result<u64, ServiceError>>,
+        Fut: Future<Output = StoreResult<bool>>,
     {
-        let mut removed = 0;
         for _ in 0..self.config.batches {
             if stop.is_cancelled() {
-                break;
+                return false;
             }
-            let step = step().await?;
-            removed += step;
-            if step < self.config.batch.unsigned_abs() {
-                break;
+            match step().await {
+                Ok(true) => {}
+                Ok(false) => return false,
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, what = name, "not swept; trying again at the next sweep");
+                    return false;
+                }
             }
         }
-        Ok(removed)
+        true
     }
+}
 
-    async fn ended_tasks(&self, stop: &CancellationToken) -> Result<u64, ServiceError> {
-        let mut steps = 0;
-        for _ in 0..self.config.batches {
-            if stop.is_cancelled() {
-                break;
-            }
-            let from = *self.position.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some(next) = self.store.sweep_terminal(self.config.ended_tasks, from, self.config.batch).await? else {
-                break;
-            };
-            *self.position.lock().unwrap_or_else(PoisonError::into_inner) = Some(next);
-            steps += 1;
-        }
-        Ok(steps)
+/// How far a sweep has come. A process begins anew: that costs time, no more.
+#[derive(Default)]
+struct Place(Mutex<(Option<SweepCursor>, Option<Instant>)>);
+
+impl Place {
+    /// Takes a step from here; whether there was anything to look at.
+    async fn advance<F, Fut>(&self, step: F) -> StoreResult<bool>
+    where
+        F: FnOnce(Option<SweepCursor>) -> Fut,
+        Fut: Future<Output = StoreResult<Option<SweepCursor>>>,
+    {
+        let (from, begun) = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = begun.unwrap_or_else(Instant::now);
+        let next = step(from).await?;
+        let over = next.is_none() && begun.elapsed() >= ROUND;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) =
+            if over { (None, None) } else { (next.or(from), Some(begun)) };
+        Ok(next.is_some())
     }
 }

@@ -136,6 +136,7 @@ impl RetentionSettings {
             inbox_ids: hours(self.inbox_ids_days * 24),
             deleted_tasks: hours(self.deleted_tasks_days * 24),
             ended_tasks: hours(self.ended_tasks_days * 24),
+            interval: Duration::from_secs(self.interval_seconds),
             batch: self.batch,
             batches: self.batches,
         }

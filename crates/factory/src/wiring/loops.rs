@@ -119,16 +119,12 @@ pub(crate) fn start_tracks(background: &Background, tracks: Arc<TrackService>, h
     });
 }
 
-/// Removes what is older than it is to be kept, every `interval`.
-pub(crate) fn start_retention(background: &Background, retention: Retention, interval: Duration) {
+/// Removes what is older than it is to be kept.
+pub(crate) fn start_retention(background: &Background, retention: Retention) {
     let retention = Arc::new(retention);
     background.supervise("retention", move |stop| {
         let retention = Arc::clone(&retention);
-        async move {
-            while pause(&stop, interval).await {
-                log("retention", retention.tick(&stop).await.map(drop));
-            }
-        }
+        async move { retention.run(stop).await }
     });
 }
 

@@ -84,9 +84,8 @@ pub(crate) async fn wire(
     for (name, config) in pools(settings, pool) {
         loops::start_pool(work, name, ExecutorPool::new(parts.clone(), work.clone(), config));
     }
-    let retention = &settings.retention;
-    let sweep = Retention::new(Arc::clone(&stores.retention), Arc::clone(&stores.outbox), retention.config());
-    loops::start_retention(work, sweep, Duration::from_secs(retention.interval_seconds));
+    let retention = settings.retention.config();
+    loops::start_retention(work, Retention::new(Arc::clone(&stores.retention), Arc::clone(&stores.outbox), retention));
     let tracks = Arc::new(TrackService::new(TrackServiceParts {
         tasks: Arc::clone(&stores.tasks),
         executions: Arc::clone(&stores.executions),

@@ -43,10 +43,9 @@ impl DependencyStore for PostgresEngine {
         Ok(ids.into_iter().map(TaskId::from_stored).collect())
     }
 
-    async fn forget(&self, tenant_id: &TenantId, task_id: &TaskId, depends_on: &[TaskId]) -> StoreResult<()> {
+    async fn forget(&self, tenant_id: &TenantId, task_id: &TaskId) -> StoreResult<()> {
         let edges = task_dependencies::table
             .filter(task_dependencies::tenant_id.eq(tenant_id.as_str()))
-            .filter(task_dependencies::depends_on.eq_any(texts(depends_on)))
             .filter(task_dependencies::task_id.eq(task_id.as_str()));
         let mut connection = self.pools.main().await?;
         diesel::delete(edges).execute(&mut connection).await.map_err(errors::failed)?;

@@ -5,8 +5,8 @@ use diesel::prelude::*;
 use task_domain::{TaskId, TaskStatus, TenantId};
 use task_protocols::{BlockedTask, Dependency, DependencyStore, StoreResult};
 
-use super::SqliteEngine;
 use super::schema::{task_dependencies, task_states, user_tasks};
+use super::{SqliteEngine, retention};
 use crate::columns::Word;
 use crate::rows::{BlockedRow, DependencyRow, blocked, dependency, texts};
 
@@ -52,17 +52,9 @@ impl DependencyStore for SqliteEngine {
         Ok(found.into_iter().map(TaskId::from_stored).collect())
     }
 
-    async fn forget(&self, tenant_id: &TenantId, task_id: &TaskId, depends_on: &[TaskId]) -> StoreResult<()> {
-        let (tenant_id, task_id) = (tenant_id.as_str().to_owned(), task_id.as_str().to_owned());
-        let ids = texts(depends_on);
-        self.write(move |conn, _| {
-            let edges = task_dependencies::table
-                .filter(task_dependencies::tenant_id.eq(tenant_id))
-                .filter(task_dependencies::depends_on.eq_any(ids))
-                .filter(task_dependencies::task_id.eq(task_id));
-            diesel::delete(edges).execute(conn).map(drop)
-        })
-        .await
+    async fn forget(&self, tenant_id: &TenantId, task_id: &TaskId) -> StoreResult<()> {
+        let (tenant_id, task_id) = (tenant_id.clone(), task_id.clone());
+        self.write(move |conn, _| retention::forget(conn, tenant_id.as_str(), task_id.as_str())).await
     }
 
     async fn blocked_after(&self, after: Option<(TenantId, i64)>, limit: i64) -> StoreResult<Vec<BlockedTask>> {

@@ -20,6 +20,8 @@ mod limits;
 mod list;
 mod outbox;
 mod overview;
+#[cfg(test)]
+mod plans;
 mod progress;
 mod readers;
 mod retention;

@@ -285,6 +285,7 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(
     user_tasks,
+    task_dependencies,
     task_conversations,
     task_states,
     task_executions,

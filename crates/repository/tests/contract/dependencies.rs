@@ -67,7 +67,7 @@ pub(crate) async fn those_that_wait_are_found_until_they_are_forgotten(stores: S
     assert_eq!(waiting(&[&first]).await, [] as [String; 0]);
     let elsewhere = stores.dependencies.waiting_for(&tenant("other"), std::slice::from_ref(&one.task_id)).await;
     assert_eq!(elsewhere.unwrap(), []);
-    stores.dependencies.forget(&here, &both.task_id, &both.depends_on).await.unwrap();
+    stores.dependencies.forget(&here, &both.task_id).await.unwrap();
     assert_eq!(waiting(&[&one, &two]).await, names(&[&first]));
 }
 

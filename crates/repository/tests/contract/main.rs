@@ -32,6 +32,7 @@ mod model;
 mod outbox;
 mod overview;
 mod parallel;
+mod plans;
 mod progress;
 mod quota;
 mod retention;
@@ -211,8 +212,8 @@ contract! {
         published_events_are_read_from_a_position_up_to_a_limit
         events_are_read_by_tenant_user_and_type
         a_published_event_is_read_as_it_was_decided
-        a_purge_removes_old_published_events_and_keeps_the_unpublished
         the_last_position_before_a_window_is_found
+        a_purge_removes_old_published_events_and_keeps_the_unpublished
         one_relay_at_a_time_holds_the_lock_until_it_is_dropped;
     executions:
         executions_are_listed_newest_first_with_the_current_one
@@ -227,9 +228,9 @@ contract! {
         expired_leases_are_those_that_ran_out_paused_tasks_included
         runs_past_their_deadline_are_found_queued_running_and_paused
         reminders_are_those_of_tasks_that_are_not_done_each_once
+        a_task_that_cannot_be_read_keeps_no_other_waiting
         nothing_is_due_in_an_empty_store;
     api_keys:
-        a_task_that_cannot_be_read_keeps_no_other_waiting
         a_key_is_found_exactly_as_it_was_added
         keys_are_listed_by_tenant_oldest_first
         a_key_is_revoked_once_and_only_by_its_tenant
@@ -242,8 +243,13 @@ contract! {
         an_inbound_event_is_noted_once;
     retention:
         records_of_ended_tasks_go_and_their_last_result_stays
-        a_reopened_task_keeps_its_records_until_it_has_ended_again
+        old_executions_and_history_go_of_a_recurring_task_too
+        much_progress_goes_a_bounded_number_of_entries_at_a_time
+        a_reopened_task_keeps_its_progress_until_it_has_ended_again
         deleted_tasks_go_whole_after_their_time
+        a_deleted_task_stays_while_another_was_created_to_wait_for_it
+        an_ended_task_waits_for_nothing
+        what_an_earlier_task_of_that_id_waited_for_is_no_obstacle
         idempotency_keys_and_inbox_ids_go_by_their_age
         a_sweep_reaches_every_tenant_and_touches_no_other_task;
     tenants:

@@ -116,7 +116,7 @@ impl DependencyStore for Slow {
         Ok(Vec::new())
     }
 
-    async fn forget(&self, _: &TenantId, _: &TaskId, _: &[TaskId]) -> StoreResult<()> {
+    async fn forget(&self, _: &TenantId, _: &TaskId) -> StoreResult<()> {
         Ok(())
     }
 
@@ -144,5 +144,29 @@ async fn what_ends_is_looked_after_while_the_slow_look_is_under_way() {
     tokio::select! {
         () = dependencies.run(&ended, CancellationToken::new()) => panic!("it never ends"),
         () = working => {}
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_was_deleted_while_it_waited_is_forgotten() {
+    let mut tasks = MockTaskStore::new();
+    tasks.expect_find().returning(|_, _| Ok(None));
+    let (mut store, forgotten) = (MockDependencyStore::new(), Arc::new(Notify::new()));
+    store.expect_blocked_after().returning(|_, _| {
+        let Task { tenant_id, id, task_id, user_id, depends_on, .. } = blocked("gone", "ann");
+        Ok(vec![BlockedTask { tenant_id, id, task_id, user_id, depends_on }])
+    });
+    store.expect_dependencies().returning(|_, _| Ok(Vec::new()));
+    let noted = Arc::clone(&forgotten);
+    store.expect_forget().withf(|_, task_id| task_id.as_str() == "gone").returning(move |_, _| {
+        noted.notify_one();
+        Ok(())
+    });
+    let saver = saver(tasks, silent_hints());
+    let dependencies = Dependencies::new(saver, Arc::new(store), levels(SubscriptionLevel::Basic));
+    let (_endings, ended) = endings();
+    tokio::select! {
+        () = dependencies.run(&ended, CancellationToken::new()) => panic!("it never ends"),
+        () = forgotten.notified() => {}
     }
 }

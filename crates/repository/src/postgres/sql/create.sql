@@ -49,6 +49,7 @@ dependencies AS (
     SELECT DISTINCT p.tenant_id, d.depends_on, p.doc->'task'->>'task_id'
     FROM placed AS p
     CROSS JOIN LATERAL jsonb_array_elements_text(p.doc->'task'->'depends_on') AS d(depends_on)
+    ON CONFLICT DO NOTHING
 ),
 conversations AS (
     INSERT INTO task.task_conversations (tenant_id, task_id, content, status, created_at, updated_at)
