@@ -5,7 +5,6 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use crate::Result;
-use crate::report::NOT_SERVED;
 
 /// As whom a request is made.
 #[derive(Debug, Clone)]
@@ -117,7 +116,6 @@ impl Connection {
         self.send("GET", path, who, None).await?;
         match self.head().await? {
             (200, _) => Ok(Events { connection: self }),
-            (404, _) => Err(format!("{NOT_SERVED}{path}").into()),
             (status, _) => Err(format!("{path} answers {status}, not a stream").into()),
         }
     }

@@ -11,8 +11,6 @@ use crate::Result;
 use crate::load::Measured;
 
 const NOT_MEASURED: &str = "not measured: ";
-/// What a scenario says when the program has no such address.
-pub const NOT_SERVED: &str = "this version does not serve ";
 
 /// One line of the table.
 #[derive(Debug, Clone)]
@@ -74,10 +72,9 @@ impl Row {
         Self::figure(scenario, "–", format!("{NOT_MEASURED}{why}"), Some(false))
     }
 
-    /// Why the scenario did not come to its end; `None` when it did, or when the program does not
-    /// serve what it measures.
+    /// Why the scenario did not come to its end; `None` when it did.
     pub fn failure(&self) -> Option<&str> {
-        self.measured.strip_prefix(NOT_MEASURED).filter(|why| !why.starts_with(NOT_SERVED))
+        self.measured.strip_prefix(NOT_MEASURED)
     }
 }
 

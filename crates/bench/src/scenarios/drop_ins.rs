@@ -6,7 +6,7 @@ use super::{resting, text, user};
 use crate::Result;
 use crate::http::{Connection, Who};
 use crate::load::{Turn, closed};
-use crate::report::{NOT_SERVED, Row};
+use crate::report::Row;
 use crate::setup::{Bench, Database};
 
 /// What a drop-in may lose.
@@ -83,10 +83,7 @@ pub(super) async fn beside_canonical(bench: &Bench, database: &Database) -> Resu
             None => instance.connections(bench.scale.connections).await,
             Some(setting) => instance.drop_in(setting, bench.scale.connections).await,
         };
-        let Ok(connections) = connect().await else {
-            rows.push(Row::failed(api.name, &format!("{NOT_SERVED}it")));
-            continue;
-        };
+        let connections = connect().await?;
         let who = |n: u64| if api.setting.is_none() { user(n % bench.scale.users) } else { Who::Key };
         let create = async |connection: &mut Connection, turn: Turn| {
             let answer = connection.post(api.create, &who(turn.n), &(api.body)(turn.n)).await?;
