@@ -106,6 +106,14 @@ impl Task {
         self.status == TaskStatus::Queued && self.current.as_ref().is_some_and(waits)
     }
 
+    /// The calendar event that this task's runs keep: what the result of the last successful one names.
+    /// The metadata names it, too, but those the owner may edit, and so could name somebody else's.
+    pub fn calendar_event(&self) -> Option<&str> {
+        let ours = self.handler == Handler::Builtin && self.claimed_as() == types::CALENDAR_EVENT;
+        let result = self.last_result.as_ref().filter(|_| ours)?;
+        result.get("calendar_data")?.get("event_id")?.as_str().filter(|id| !id.is_empty())
+    }
+
     /// Counts against the owner's `active_tasks`.
     pub fn is_active(&self) -> bool {
         self.deleted_at.is_none() && !self.status.is_terminal()

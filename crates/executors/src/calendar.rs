@@ -7,13 +7,14 @@ use chrono::{DateTime, Duration, NaiveDateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 use task_domain::{JsonObject, Task};
 use task_protocols::{
-    CalendarClient, CalendarEvent, ConfigProblem, ExecutionContext, ExecutorError, Outcome, TaskExecutor,
+    CalendarClient, CalendarEvent, ConfigProblem, ExecutionContext, ExecutorError, Outcome, TaskExecutor, TaskStore,
 };
 
+use crate::echo::cancelled;
 use crate::fields::{Fields, invalid_config};
-use crate::shared::{neighbour, progress, unless_cancelled};
+use crate::shared::{failure, neighbour, progress, unless_cancelled};
 
-/// Key in the task's metadata: the event that the first run made.
+/// Key in the task's metadata where its owner finds the event; never read here.
 const EVENT_ID: &str = "calendar_event_id";
 const MAX_TITLE: usize = 255;
 const MAX_LOCATION: usize = 500;
@@ -27,6 +28,8 @@ const MAX_MINUTES: u64 = 366 * 24 * 60;
 #[derive(Clone)]
 pub struct CalendarEvents {
     calendar: Arc<dyn CalendarClient>,
+    /// For the last result: claims come without it.
+    tasks: Arc<dyn TaskStore>,
 }
 
 struct Wanted {
@@ -38,8 +41,8 @@ struct Wanted {
 }
 
 impl CalendarEvents {
-    pub fn new(calendar: Arc<dyn CalendarClient>) -> Self {
-        Self { calendar }
+    pub fn new(calendar: Arc<dyn CalendarClient>, tasks: Arc<dyn TaskStore>) -> Self {
+        Self { calendar, tasks }
     }
 
     async fn run(&self, context: &ExecutionContext) -> Result<Outcome, ExecutorError> {
@@ -47,7 +50,7 @@ impl CalendarEvents {
         let event = read(&task.config).map_err(invalid_config)?.of(task);
         let failed = |error| neighbour("calendar_failed", &error);
         let mut calls = 0;
-        if let Some(known) = known_event(task) {
+        if let Some(known) = self.known_event(task).await? {
             progress(context, 0, "Changing the event").await;
             calls += 1;
             if self.calendar.update(&known, &event).await.map_err(failed)? {
@@ -60,12 +63,18 @@ impl CalendarEvents {
         let id = self.calendar.create(&event, &key).await.map_err(failed)?;
         Ok(outcome(&event, id, "created", calls + 1))
     }
-}
 
-/// The event that an earlier run made.
-fn known_event(task: &Task) -> Option<String> {
-    let id = task.metadata.as_ref()?.get(EVENT_ID)?.as_str()?;
-    (!id.is_empty()).then(|| id.to_owned())
+    /// The event that an earlier run made. The calendar believes this service whatever event it
+    /// names, so it must be one that the calendar gave this task.
+    async fn known_event(&self, task: &Task) -> Result<Option<String>, ExecutorError> {
+        let found = self.tasks.find(&task.tenant_id, &task.task_id).await.map_err(|error| {
+            tracing::warn!(task_id = %task.task_id, error = &error as &dyn std::error::Error, "the last result was not read");
+            failure("store_unavailable", "The event of the last run could not be looked up", true)
+        })?;
+        // A task that is gone is not wanted in the calendar.
+        let stored = found.ok_or_else(cancelled)?.task;
+        Ok(stored.calendar_event().map(str::to_owned))
+    }
 }
 
 impl Wanted {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use task_domain::{Conversation as Entry, JsonObject};
 use task_protocols::{ConfigProblem, ConversationStore, ExecutionContext, ExecutorError, Outcome, TaskExecutor};
 
+use crate::echo::cancelled;
 use crate::fields::{Fields, invalid_config};
 use crate::shared::{failure, progress, unless_cancelled};
 
@@ -50,11 +51,14 @@ impl Conversation {
             let percent = u8::try_from(done * 100 / STEPS).unwrap_or(100);
             progress(context, percent, "Processing the conversation").await;
         }
-        let marked = self.conversations.mark_conversations(&task.tenant_id, &task.task_id, Entry::PROCESSED).await;
-        let processed = marked.map_err(|error| {
+        // Whoever was paused past its lease has nothing to mark: the task is another's by now, or ended.
+        let token = context.execution.lease.ok_or_else(cancelled)?.token;
+        let marked = self.conversations.mark_conversations(&task.tenant_id, &task.task_id, token, Entry::PROCESSED);
+        let processed = marked.await.map_err(|error| {
             tracing::warn!(task_id = %task.task_id, error = &error as &dyn std::error::Error, "conversations were not marked");
             failure("store_unavailable", "The conversations could not be marked as processed", true)
         })?;
+        let processed = processed.ok_or_else(cancelled)?;
         let data = json!({"processed": processed, "processing_seconds": seconds});
         let message = format!("{processed} conversation entries were processed");
         let result = json!({"status": "success", "message": message, "conversation_data": data});

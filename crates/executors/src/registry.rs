@@ -92,7 +92,7 @@ pub fn builtin(parts: Builtin) -> Result<Registry, RegistryError> {
         Arc::new(PriceTracker::new(client, Arc::clone(&notifications))),
         Arc::new(Todo::new(Arc::clone(&notifications))),
         Arc::new(Reminder::new(notifications)),
-        Arc::new(CalendarEvents::new(parts.calendar)),
+        Arc::new(CalendarEvents::new(parts.calendar, Arc::clone(&parts.stores.tasks))),
         Arc::new(Conversation::new(Arc::clone(&parts.stores.conversations), parts.conversation_seconds)),
         Arc::new(DataBackup::new(parts.stores, parts.backup)),
     ];

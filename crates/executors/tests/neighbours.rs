@@ -4,12 +4,14 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use serde_json::json;
-use task_domain::Origin;
+use serde_json::{Value, json};
+use task_domain::{Lease, LeaseToken, Origin};
 use task_executors::{CalendarEvents, Conversation, Reminder, Todo};
 use task_protocols::{
-    CalendarClient, CalendarEvent, ExecutionContext, MockConversationStore, NeighbourError, StoreError, TaskExecutor,
+    CalendarClient, CalendarEvent, ExecutionContext, ExecutorError, Loaded, MockConversationStore, MockTaskStore,
+    NeighbourError, Outcome, StoreError, TaskExecutor,
 };
+use uuid::Uuid;
 
 mod support;
 
@@ -114,20 +116,33 @@ impl CalendarClient for OneEvent {
     }
 }
 
-fn event(event_id: Option<&str>) -> ExecutionContext {
+/// A task whose owner wrote somebody else's event into its metadata.
+fn event() -> ExecutionContext {
     let config = json!({
         "event_title": "Review", "event_time": "2030-05-01T10:00:00+02:00", "location": "Room 1", "attendees": ["a@b.c"],
     });
     let mut context = context("calendar_event", config);
-    context.task.metadata = event_id.map(|id| object(json!({"calendar_event_id": id})));
+    context.task.metadata = Some(object(json!({"calendar_event_id": "somebody else's"})));
     context
+}
+
+/// A run after one whose result was `last`; claims come without it.
+async fn run_after(
+    calendar: &Arc<OneEvent>,
+    context: ExecutionContext,
+    last: Option<Value>,
+) -> Result<Outcome, ExecutorError> {
+    let (mut stored, mut tasks) = (context.task.clone(), MockTaskStore::new());
+    stored.last_result = last;
+    let now = stored.created_at;
+    tasks.expect_find().returning(move |_, _| Ok(Some(Loaded { task: stored.clone(), now })));
+    CalendarEvents::new(Arc::clone(calendar) as _, Arc::new(tasks)).execute(context).await
 }
 
 #[tokio::test]
 async fn an_event_is_created_then_changed_and_created_again_when_it_is_gone() {
     let calendar = Arc::new(OneEvent::default());
-    let events = CalendarEvents::new(Arc::clone(&calendar) as _);
-    let created = events.execute(event(None)).await.unwrap();
+    let created = run_after(&calendar, event(), None).await.unwrap();
     assert_eq!(created.metadata, object(json!({"calendar_event_id": "ev1"})));
     assert_eq!(
         created.result["calendar_data"],
@@ -139,24 +154,53 @@ async fn an_event_is_created_then_changed_and_created_again_when_it_is_gone() {
     let held = calendar.event.lock().unwrap().clone().unwrap();
     assert_eq!((held.user_id.unwrap().as_str(), held.title.as_str()), ("u1", "Review"));
 
-    let updated = events.execute(event(Some("ev1"))).await.unwrap();
+    let made = Some(created.result);
+    let updated = run_after(&calendar, event(), made.clone()).await.unwrap();
     assert_eq!((&updated.result["calendar_data"]["action"], updated.api_calls_made), (&json!("updated"), 1));
     calendar.delete("ev1").await.unwrap();
-    let again = events.execute(event(Some("ev1"))).await.unwrap();
+    let again = run_after(&calendar, event(), made).await.unwrap();
     assert_eq!((&again.result["calendar_data"]["action"], again.api_calls_made), (&json!("created"), 2));
     assert_eq!(*calendar.calls.lock().unwrap(), ["create", "update ev1", "update ev1", "create"]);
 }
 
 #[tokio::test]
 async fn a_calendar_that_is_away_fails_the_run() {
-    let events = CalendarEvents::new(Arc::new(OneEvent { away: true, ..OneEvent::default() }));
-    let error = events.execute(event(None)).await.unwrap_err();
+    let calendar = Arc::new(OneEvent { away: true, ..OneEvent::default() });
+    let error = run_after(&calendar, event(), None).await.unwrap_err();
     assert_eq!((error.code, error.retryable), ("calendar_failed", true));
+}
+
+#[tokio::test]
+async fn only_what_the_calendar_answered_to_this_task_names_its_event() {
+    let named = |id: Value| Some(json!({"calendar_data": {"event_id": id}}));
+    for strange in [named(json!("")), named(json!(7)), Some(json!("ev1")), None] {
+        let calendar = Arc::new(OneEvent::default());
+        run_after(&calendar, event(), strange).await.unwrap();
+        assert_eq!(*calendar.calls.lock().unwrap(), ["create"]);
+    }
+    // What the organism answers is the organism's, whatever the task is called.
+    let mut organism = event();
+    organism.task.origin = Origin::Seedcore;
+    let calendar = Arc::new(OneEvent::default());
+    run_after(&calendar, organism, named(json!("ev1"))).await.unwrap();
+    assert_eq!(*calendar.calls.lock().unwrap(), ["create"]);
+}
+
+#[tokio::test]
+async fn an_event_is_neither_made_for_a_deleted_task_nor_twice_while_the_store_is_away() {
+    for (found, code) in [(Ok(None), "cancelled"), (Err(()), "store_unavailable")] {
+        let (calendar, mut tasks) = (Arc::new(OneEvent::default()), MockTaskStore::new());
+        tasks.expect_find().returning(move |_, _| found.clone().map_err(|()| StoreError::unavailable("away")));
+        let events = CalendarEvents::new(Arc::clone(&calendar) as _, Arc::new(tasks));
+        let error = events.execute(event()).await.unwrap_err();
+        assert_eq!((error.code, error.retryable), (code, true));
+        assert!(calendar.calls.lock().unwrap().is_empty());
+    }
 }
 
 #[test]
 fn every_problem_of_an_event_config_is_named() {
-    let events = CalendarEvents::new(Arc::<OneEvent>::default());
+    let events = CalendarEvents::new(Arc::<OneEvent>::default(), Arc::new(MockTaskStore::new()));
     assert_eq!(problems(&events, json!({})), ["event_title", "event_time"]);
     let bad = json!({
         "event_title": "", "event_time": "tomorrow", "end_time": 5, "duration_minutes": 0, "location": [], "attendees": [1],
@@ -170,12 +214,33 @@ fn every_problem_of_an_event_config_is_named() {
     assert_eq!(problems(&events, times("2030-05-01T10:00:00Z", "2030-05-01T10:00:00Z")), ["end_time"]);
 }
 
+/// A run under a lease.
+fn talk(config: Value) -> ExecutionContext {
+    let mut run = context("conversation", config);
+    let expires_at = run.task.created_at + chrono::Duration::seconds(60);
+    run.execution.lease = Some(Lease { token: LeaseToken::new(Uuid::from_u128(1)), expires_at });
+    run
+}
+
+#[tokio::test]
+async fn a_conversation_whose_lease_is_lost_fails() {
+    let mut store = MockConversationStore::new();
+    store.expect_mark_conversations().times(1).returning(|_, _, _, _| Ok(None));
+    let conversation = Conversation::new(Arc::new(store), 0.0);
+    assert_eq!(conversation.execute(talk(json!({}))).await.unwrap_err().code, "cancelled");
+    let without = context("conversation", json!({}));
+    assert_eq!(conversation.execute(without).await.unwrap_err().code, "cancelled");
+}
+
 #[tokio::test]
 async fn a_conversation_is_worked_on_in_steps_and_then_processed() {
     let mut store = MockConversationStore::new();
-    store.expect_mark_conversations().withf(|_, _, status| status == "processed").times(1).returning(|_, _, _| Ok(3));
+    let token = LeaseToken::new(Uuid::from_u128(1));
+    let marks = store.expect_mark_conversations();
+    marks.withf(move |_, _, shown, status| *shown == token && status == "processed").times(1);
+    marks.returning(|_, _, _, _| Ok(Some(3)));
     let progress = Arc::<Recorded>::default();
-    let mut run = context("conversation", json!({"processing_seconds": 0.01}));
+    let mut run = talk(json!({"processing_seconds": 0.01}));
     run.progress = Arc::clone(&progress) as _;
     let outcome = Conversation::new(Arc::new(store), 6.5).execute(run).await.unwrap();
     assert_eq!(outcome.result["conversation_data"], json!({"processed": 3, "processing_seconds": 0.01}));
@@ -195,9 +260,9 @@ async fn a_cancelled_conversation_stops_and_marks_nothing() {
 #[tokio::test]
 async fn a_store_that_is_away_fails_a_conversation_for_now() {
     let mut store = MockConversationStore::new();
-    store.expect_mark_conversations().returning(|_, _, _| Err(StoreError::unavailable("away")));
+    store.expect_mark_conversations().returning(|_, _, _, _| Err(StoreError::unavailable("away")));
     let conversation = Conversation::new(Arc::new(store), 0.0);
-    let error = conversation.execute(context("conversation", json!({}))).await.unwrap_err();
+    let error = conversation.execute(talk(json!({}))).await.unwrap_err();
     assert_eq!((error.code, error.retryable), ("store_unavailable", true));
     assert_eq!(problems(&conversation, json!({"processing_seconds": -1})), ["processing_seconds"]);
 }

@@ -1,7 +1,7 @@
 //! The store of conversations. Those of a deleted task are not there.
 
 use async_trait::async_trait;
-use task_domain::{Conversation, TaskId, TenantId};
+use task_domain::{Conversation, LeaseToken, TaskId, TenantId};
 
 use crate::StoreResult;
 
@@ -43,6 +43,14 @@ pub trait ConversationStore: Send + Sync {
     /// Whether it was there.
     async fn delete_conversation(&self, tenant_id: &TenantId, id: i64) -> StoreResult<bool>;
 
-    /// Gives every entry of a task a status; how many had another one.
-    async fn mark_conversations(&self, tenant_id: &TenantId, task_id: &TaskId, status: &str) -> StoreResult<u64>;
+    /// Gives every entry of a task a status, on behalf of the holder of its lease; how many had
+    /// another one. MUST change nothing and say `None` unless `token` is the task's current lease by
+    /// the store's clock, checked in the transaction that changes the entries.
+    async fn mark_conversations(
+        &self,
+        tenant_id: &TenantId,
+        task_id: &TaskId,
+        token: LeaseToken,
+        status: &str,
+    ) -> StoreResult<Option<u64>>;
 }

@@ -10,7 +10,7 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use serde_json::{Value, json};
 use task_domain::decide::Change;
-use task_domain::{EventType, Execution, ExecutionStatus, Handler, Task, types};
+use task_domain::{EventType, Execution, ExecutionStatus, Task};
 use task_protocols::{CalendarClient, Notification, NotificationClient};
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -44,9 +44,9 @@ impl Notices {
             self.queue(Notice::RunEnded(notification), &change.task);
         }
         if told(EventType::Deleted)
-            && let Some(event_id) = calendar_event(&change.task)
+            && let Some(event_id) = change.task.calendar_event()
         {
-            self.queue(Notice::CalendarEventGone { event_id }, &change.task);
+            self.queue(Notice::CalendarEventGone { event_id: event_id.to_owned() }, &change.task);
         }
     }
 
@@ -144,12 +144,4 @@ pub(crate) fn notification(task: &Task, subject: String) -> Option<Notification>
         content: task.description.clone().unwrap_or_else(|| task.name.clone()),
         metadata: json!({"task_id": task.task_id, "execution_id": null, "task_type": task.task_type}),
     })
-}
-
-/// The calendar event of a task: its last result names it. The metadata does, too, but those the
-/// owner may edit, and so could name somebody else's event.
-fn calendar_event(task: &Task) -> Option<String> {
-    let ours = task.handler == Handler::Builtin && task.task_type == types::CALENDAR_EVENT;
-    let event_id = task.last_result.as_ref().filter(|_| ours)?.get("calendar_data")?.get("event_id")?.as_str()?;
-    Some(event_id.to_owned())
 }

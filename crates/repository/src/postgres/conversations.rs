@@ -3,12 +3,14 @@
 use async_trait::async_trait;
 use diesel::dsl::count_star;
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use task_domain::{Conversation, TaskId, TenantId};
+use task_domain::{Conversation, LeaseToken, TaskId, TenantId};
 use task_protocols::{ConversationStore, StoreResult};
 
 use super::clock::clock_timestamp;
 use super::schema::{task_conversations, user_tasks};
+use super::statement::{Sql, Statement};
 use super::{PostgresEngine, errors};
 use crate::rows::{ConversationRow, conversation};
 
@@ -160,16 +162,23 @@ impl ConversationStore for PostgresEngine {
         Ok(deleted.execute(&mut connection).await.map_err(errors::failed)? > 0)
     }
 
-    async fn mark_conversations(&self, tenant_id: &TenantId, task_id: &TaskId, status: &str) -> StoreResult<u64> {
+    async fn mark_conversations(
+        &self,
+        tenant_id: &TenantId,
+        task_id: &TaskId,
+        token: LeaseToken,
+        status: &str,
+    ) -> StoreResult<Option<u64>> {
         let mut connection = self.pools.main().await?;
-        let task = live_id(&mut connection, tenant_id, task_id).await.map_err(errors::failed)?;
-        let Some(task) = task else { return Ok(0) };
-        let marked = diesel::update(
-            task_conversations::table
-                .filter(task_conversations::tenant_id.eq(tenant_id.as_str()).and(task_conversations::task_id.eq(task)))
-                .filter(task_conversations::status.ne(status)),
-        )
-        .set((task_conversations::status.eq(status), task_conversations::updated_at.eq(clock_timestamp())));
-        Ok(marked.execute(&mut connection).await.map_err(errors::failed)? as u64)
+        let (held, marked): (bool, i64) = Sql(include_str!("sql/mark_conversations.sql"))
+            .bind::<Text, _>(tenant_id.as_str())
+            .bind::<Text, _>(task_id.as_str())
+            .bind::<SqlUuid, _>(token.as_uuid())
+            .bind::<Text, _>(status)
+            .reading::<(Bool, BigInt)>()
+            .get_result(&mut connection)
+            .await
+            .map_err(errors::failed)?;
+        Ok(held.then(|| marked.unsigned_abs()))
     }
 }

@@ -3,11 +3,11 @@
 use async_trait::async_trait;
 use diesel::dsl::count_star;
 use diesel::prelude::*;
-use task_domain::{Conversation, TaskId, TenantId};
+use task_domain::{Conversation, LeaseToken, TaskId, TenantId};
 use task_protocols::{ConversationStore, StoreResult};
 
 use super::schema::{task_conversations, user_tasks};
-use super::{SqliteEngine, tasks};
+use super::{SqliteEngine, executions, tasks};
 use crate::columns::Stamp;
 use crate::rows::{ConversationRow, conversation};
 
@@ -148,10 +148,19 @@ impl ConversationStore for SqliteEngine {
         .await
     }
 
-    async fn mark_conversations(&self, tenant_id: &TenantId, task_id: &TaskId, status: &str) -> StoreResult<u64> {
+    async fn mark_conversations(
+        &self,
+        tenant_id: &TenantId,
+        task_id: &TaskId,
+        token: LeaseToken,
+        status: &str,
+    ) -> StoreResult<Option<u64>> {
         let (tenant_id, task_id, status) = (tenant_id.clone(), task_id.clone(), status.to_owned());
         self.write(move |conn, now| {
-            let Some(task) = tasks::live_id(conn, &tenant_id, &task_id)? else { return Ok(0) };
+            let Some(task) = tasks::live_id(conn, &tenant_id, &task_id)? else { return Ok(None) };
+            if !executions::holds(conn, &tenant_id, task, token, now)? {
+                return Ok(None);
+            }
             let marked = diesel::update(
                 task_conversations::table
                     .filter(
@@ -161,7 +170,7 @@ impl ConversationStore for SqliteEngine {
             )
             .set((task_conversations::status.eq(&status), task_conversations::updated_at.eq(Stamp(now))))
             .execute(conn)?;
-            Ok(marked as u64)
+            Ok(Some(marked as u64))
         })
         .await
     }

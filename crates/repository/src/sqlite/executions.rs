@@ -17,6 +17,31 @@ use super::{SqliteEngine, claim, tasks};
 use crate::columns::{Id, Stamp, Word};
 use crate::rows::{ExecutionRow, StateRow};
 
+/// Whether a lease is current.
+pub(super) fn holds(
+    conn: &mut SqliteConnection,
+    tenant_id: &TenantId,
+    id: i64,
+    token: LeaseToken,
+    now: DateTime<Utc>,
+) -> QueryResult<bool> {
+    Ok(held_seconds(conn, tenant_id, id, token, now)?.is_some())
+}
+
+/// The length of a lease that is current, where it has one of its own.
+fn held_seconds(
+    conn: &mut SqliteConnection,
+    tenant_id: &TenantId,
+    id: i64,
+    token: LeaseToken,
+    now: DateTime<Utc>,
+) -> QueryResult<Option<Option<i64>>> {
+    let held = task_states::table
+        .filter(task_states::tenant_id.eq(tenant_id.as_str()).and(task_states::id.eq(id)))
+        .filter(task_states::lease_token.eq(Id(token.as_uuid())).and(task_states::lease_expires_at.gt(Stamp(now))));
+    held.select(task_states::lease_seconds).first(conn).optional()
+}
+
 /// Extends a lease that is current; `None` when it is not. `seconds`: `None` = its current length.
 pub(super) fn extend(
     conn: &mut SqliteConnection,
@@ -26,12 +51,7 @@ pub(super) fn extend(
     seconds: Option<i64>,
     now: DateTime<Utc>,
 ) -> QueryResult<Option<Heartbeat>> {
-    let held = task_states::table
-        .filter(task_states::tenant_id.eq(tenant_id.as_str()).and(task_states::id.eq(id)))
-        .filter(task_states::lease_token.eq(Id(token.as_uuid())).and(task_states::lease_expires_at.gt(Stamp(now))));
-    let Some(current) = held.select(task_states::lease_seconds).first::<Option<i64>>(conn).optional()? else {
-        return Ok(None);
-    };
+    let Some(current) = held_seconds(conn, tenant_id, id, token, now)? else { return Ok(None) };
     let seconds = seconds.or(current).unwrap_or(task_domain::DEFAULT_LEASE_SECONDS);
     let expires_at = now + Duration::seconds(seconds);
     diesel::update(

@@ -5,7 +5,7 @@ use task_domain::{Conversation, NewConversation, Task};
 use task_protocols::SaveOutcome;
 
 use crate::support::build::{new_task, queued, tenant};
-use crate::support::{Stores, moment};
+use crate::support::{Stores, moment, token_of};
 
 async fn add(stores: &Stores, task: &Task, content: &str) -> Conversation {
     let added =
@@ -65,21 +65,21 @@ pub(crate) async fn an_edit_changes_what_is_given(stores: Stores) {
 }
 
 pub(crate) async fn a_mark_changes_and_counts_those_with_another_status(stores: Stores) {
-    let (task, other) = (stores.create(new_task()).await, stores.create(new_task()).await);
+    let (task, other) = (stores.running(new_task()).await, stores.create(new_task()).await);
     for n in 0..3 {
         add(&stores, &task, &format!("entry {n}")).await;
     }
     let untouched = add(&stores, &other, "theirs").await;
-    let mark =
-        || stores.beside.conversations.mark_conversations(&task.tenant_id, &task.task_id, Conversation::PROCESSED);
-    assert_eq!(mark().await.unwrap(), 3);
-    assert_eq!(mark().await.unwrap(), 0);
+    let (store, token) = (&stores.beside.conversations, token_of(&task));
+    let mark = || store.mark_conversations(&task.tenant_id, &task.task_id, token, Conversation::PROCESSED);
+    assert_eq!(mark().await.unwrap(), Some(3));
+    assert_eq!(mark().await.unwrap(), Some(0));
     assert!(list(&stores, &task, 0, 10).await.iter().all(|entry| entry.status == "processed"));
     assert_eq!(list(&stores, &other, 0, 10).await, [untouched]);
 }
 
 pub(crate) async fn entries_go_one_by_one_and_with_their_task(stores: Stores) {
-    let task = stores.create(new_task()).await;
+    let task = stores.running(new_task()).await;
     let (first, second) = (add(&stores, &task, "one").await, add(&stores, &task, "two").await);
     let delete = |id| stores.beside.conversations.delete_conversation(&task.tenant_id, id);
     assert!(delete(first.id).await.unwrap());
@@ -93,12 +93,13 @@ pub(crate) async fn entries_go_one_by_one_and_with_their_task(stores: Stores) {
     assert_eq!(edited.await.unwrap(), None);
     let added = stores.beside.conversations.add_conversation(&task.tenant_id, &task.task_id, "x", "active");
     assert_eq!(added.await.unwrap(), None);
-    let marked = stores.beside.conversations.mark_conversations(&task.tenant_id, &task.task_id, "processed");
-    assert_eq!(marked.await.unwrap(), 0);
+    let conversations = &stores.beside.conversations;
+    let marked = conversations.mark_conversations(&task.tenant_id, &task.task_id, token_of(&task), "processed");
+    assert_eq!(marked.await.unwrap(), None);
 }
 
 pub(crate) async fn conversations_of_another_tenant_are_neither_read_nor_changed(stores: Stores) {
-    let task = stores.create(new_task()).await;
+    let task = stores.running(new_task()).await;
     let entry = add(&stores, &task, "ours").await;
     let (theirs, store) = (tenant("theirs"), &stores.beside.conversations);
     assert_eq!(store.find_conversation(&theirs, entry.id).await.unwrap(), None);
@@ -106,7 +107,8 @@ pub(crate) async fn conversations_of_another_tenant_are_neither_read_nor_changed
     assert_eq!(store.add_conversation(&theirs, &task.task_id, "x", "active").await.unwrap(), None);
     assert_eq!(store.edit_conversation(&theirs, entry.id, Some("x"), None).await.unwrap(), None);
     assert!(!store.delete_conversation(&theirs, entry.id).await.unwrap());
-    assert_eq!(store.mark_conversations(&theirs, &task.task_id, "processed").await.unwrap(), 0);
+    let marked = store.mark_conversations(&theirs, &task.task_id, token_of(&task), "processed");
+    assert_eq!(marked.await.unwrap(), None);
     assert_eq!(list(&stores, &task, 0, 10).await, [entry]);
 }
 

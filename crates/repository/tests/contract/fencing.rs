@@ -128,6 +128,27 @@ pub(crate) async fn a_thousand_stale_heartbeats_change_nothing(stores: Stores) {
     }
 }
 
+pub(crate) async fn a_thousand_stale_marks_change_no_conversation(stores: Stores) {
+    let conversations = &stores.beside.conversations;
+    for (index, trial) in trials(&stores).await.iter().enumerate() {
+        let (task, before) = (&trial.task, stores.snapshot(&trial.task).await);
+        let entry = conversations.add_conversation(&task.tenant_id, &task.task_id, "hello", "active");
+        let entry = entry.await.unwrap().expect("the task is there");
+        for _ in 0..25 {
+            let marks = (0..10).map(|_| {
+                let token = token(trial, index);
+                conversations.mark_conversations(&task.tenant_id, &task.task_id, token, "processed")
+            });
+            for outcome in join_all(marks).await {
+                assert_eq!(outcome.unwrap(), None);
+            }
+        }
+        let kept = conversations.list_conversations(&task.tenant_id, &task.task_id, 0, 10).await.unwrap();
+        assert_eq!(kept, [entry]);
+        assert_eq!(stores.snapshot(task).await, before);
+    }
+}
+
 /// The stale holder and the current one report at the same moment, 50 times: the current one is
 /// recorded, and its worker alone.
 pub(crate) async fn a_zombie_never_wins_over_the_current_holder(stores: Stores) {

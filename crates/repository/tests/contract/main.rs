@@ -180,6 +180,7 @@ contract! {
         a_thousand_stale_releases_change_nothing
         a_thousand_stale_progress_entries_change_nothing
         a_thousand_stale_heartbeats_change_nothing
+        a_thousand_stale_marks_change_no_conversation
         a_zombie_never_wins_over_the_current_holder;
     quota:
         of_1000_parallel_creates_of_one_user_exactly_20_are_saved

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use chrono::Duration;
 use serde_json::json;
 use task_domain::decide::{Failure, Report};
-use task_domain::{LeaseToken, MAX_LOST_LEASES, Task};
+use task_domain::{LeaseToken, MAX_LOST_LEASES, Origin, Task};
 use task_protocols::{
     CalendarClient, Loaded, MockCalendarClient, MockExecutionStore, MockNotificationClient, MockProgressStore,
     MockTaskStore, MockTimedStore, NeighbourError, Notification, NotificationClient, SaveOutcome,
@@ -158,7 +158,10 @@ async fn the_event_of_a_deleted_task_is_deleted_when_the_task_made_it() {
         task.last_result = result.map(|id| json!({"calendar_data": {"event_id": id}}));
         task
     };
-    for task in [event("calendar_event", Some("ours")), event("calendar_event", None), event("echo", Some("no"))] {
+    let organism = Task { origin: Origin::Seedcore, ..event("calendar_event", Some("the organism's")) };
+    for task in
+        [event("calendar_event", Some("ours")), event("calendar_event", None), event("echo", Some("no")), organism]
+    {
         let saver = Saver::new(Arc::new(store_of(loaded(task.clone()))), Arc::new(silent_hints()));
         let service = crate::support::service_of(saver.with_notices(notices.clone()), MockExecutionStore::new());
         let condition = task_service::Precondition::None;
