@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc, Weekday};
 use task_domain::{ExecutionStatus, TaskStatus, TenantId, UserId};
 use task_protocols::{AnalyticsStore, Figures, HourOfExecutions, TaskStore};
 
-use crate::recent::Recent;
+use crate::cache::AgingCache;
 use crate::{Access, Caller, ServiceError};
 
 const TIME_TO_LIVE: Duration = Duration::from_secs(60);
@@ -66,13 +66,13 @@ pub struct Analytics {
 pub struct AnalyticsService {
     analytics: Arc<dyn AnalyticsStore>,
     clock: Arc<dyn TaskStore>,
-    cache: Recent<(TenantId, UserId, i64), Arc<Analytics>>,
+    cache: AgingCache<(TenantId, UserId, i64), Arc<Analytics>>,
 }
 
 impl AnalyticsService {
     /// `clock` is asked for the time.
     pub fn new(analytics: Arc<dyn AnalyticsStore>, clock: Arc<dyn TaskStore>) -> Self {
-        Self { analytics, clock, cache: Recent::new(TIME_TO_LIVE, CAPACITY) }
+        Self { analytics, clock, cache: AgingCache::lasting(TIME_TO_LIVE, CAPACITY) }
     }
 
     /// The figures of a user over the last `days`, up to a minute old.
@@ -91,14 +91,14 @@ impl AnalyticsService {
             return Err(ServiceError::Forbidden { action: "read", required_level: None });
         }
         let key = (caller.tenant_id.clone(), user_id.clone(), days);
-        if let Some(kept) = self.cache.get(&key, Instant::now()) {
+        if let Some(kept) = self.cache.value(&key) {
             return Ok(kept);
         }
         let now = self.clock.now().await?;
         let since = now - chrono::Duration::days(days);
         let figures = self.analytics.figures(&caller.tenant_id, user_id, since).await?;
         let counted = Arc::new(summarise(&figures, user_id.clone(), days, now));
-        self.cache.put(key, Arc::clone(&counted), Instant::now());
+        self.cache.keep(key, Arc::clone(&counted));
         Ok(counted)
     }
 }

@@ -1,4 +1,7 @@
-//! A bounded map whose entries age: what keeps authentication and levels off the database.
+//! A bounded map whose entries age: what keeps authentication, levels, templates and figures off the
+//! database.
+//!
+//! Deliberately absent: making two callers that miss the same value wait for one look-up. Both look.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -42,6 +45,11 @@ impl<K: Eq + Hash, V: Clone> AgingCache<K, V> {
         Self { inner: Mutex::new(Inner { map: HashMap::new(), epoch: 0 }), fresh, usable, capacity }
     }
 
+    /// Entries are good for `usable`, and nobody is told to read them anew.
+    pub(crate) fn lasting(usable: Duration, capacity: usize) -> Self {
+        Self::new(usable, usable, capacity)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner<K, V>> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -55,6 +63,12 @@ impl<K: Eq + Hash, V: Clone> AgingCache<K, V> {
         }
         let renew = age >= self.fresh && !std::mem::replace(&mut slot.renewing, age >= self.fresh);
         if renew { Known::Renew(slot.value.clone()) } else { Known::Fresh(slot.value.clone()) }
+    }
+
+    /// The value, where there is a good one and it does not matter who reads it anew.
+    pub(crate) fn value(&self, key: &K) -> Option<V> {
+        let inner = self.lock();
+        inner.map.get(key).filter(|slot| slot.read.elapsed() < self.usable).map(|slot| slot.value.clone())
     }
 
     /// To be asked before reading, and handed to [`Self::put`].
@@ -76,6 +90,11 @@ impl<K: Eq + Hash, V: Clone> AgingCache<K, V> {
             }
         }
         inner.map.insert(key, Slot { value, read, renewing: false });
+    }
+
+    /// Keeps what is so at this moment.
+    pub(crate) fn keep(&self, key: K, value: V) {
+        self.put(key, value, Instant::now(), self.epoch());
     }
 
     pub(crate) fn remove(&self, key: &K) {
@@ -102,6 +121,22 @@ mod tests {
         assert_eq!(cache.get(&"a"), Known::Fresh(1), "one caller renews");
         tokio::time::advance(2 * SECOND).await;
         assert_eq!(cache.get(&"a"), Known::Missing, "a renewal that fails keeps nothing alive");
+        assert_eq!(cache.value(&"a"), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lasting_entry_is_kept_for_its_time_and_a_full_cache_makes_room() {
+        let cache = AgingCache::lasting(60 * SECOND, 2);
+        cache.keep("a", 1);
+        tokio::time::advance(59 * SECOND).await;
+        assert_eq!((cache.value(&"a"), cache.get(&"a"), cache.value(&"b")), (Some(1), Known::Fresh(1), None));
+        cache.keep("b", 2);
+        tokio::time::advance(SECOND).await;
+        assert_eq!((cache.value(&"a"), cache.value(&"b")), (None, Some(2)));
+        cache.keep("c", 3);
+        assert_eq!((cache.value(&"b"), cache.value(&"c")), (Some(2), Some(3)), "the old one made room");
+        cache.keep("d", 4);
+        assert_eq!((cache.value(&"b"), cache.value(&"d")), (None, Some(4)));
     }
 
     #[tokio::test(start_paused = true)]

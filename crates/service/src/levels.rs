@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::ServiceError;
+use crate::accounts::{AccountLevels, User};
 use crate::cache::{AgingCache, Known};
 
 /// What was read of a user is read anew, beside a request, when it is so old.
@@ -22,15 +23,10 @@ const FRESH: Duration = Duration::from_secs(2);
 /// What is older is not believed: an event that another instance received applies within 5 s.
 const USABLE: Duration = Duration::from_millis(4500);
 const USERS: usize = 50_000;
-/// So long an account service's answer stands.
-const PROFILE: Duration = Duration::from_secs(60);
-/// So long it is left alone after a failure.
-const FAILURE: Duration = Duration::from_secs(10);
-const ACCOUNT_TIMEOUT: Duration = Duration::from_secs(3);
+/// So long what the gateway said is not written again.
+const NOTED: Duration = Duration::from_secs(3600);
 /// Notes of what the gateway said that are written at the same time; more are left out.
 const NOTES_AT_ONCE: usize = 4;
-
-type User = (TenantId, UserId);
 
 /// The limits of every level, and the level of users that nobody named one for.
 #[derive(Debug, Clone)]
@@ -48,12 +44,10 @@ pub struct LevelSources {
 
 struct Sources {
     store: Arc<dyn LevelStore>,
-    accounts: Arc<dyn AccountClient>,
+    accounts: AccountLevels,
     background: Background,
     any: Arc<AgingCache<(), AnyKnown>>,
     known: Arc<AgingCache<User, KnownLevel>>,
-    profiles: AgingCache<User, Option<SubscriptionLevel>>,
-    failures: AgingCache<User, ()>,
     /// What the gateway said last, as far as this process noted it.
     noted: AgingCache<User, SubscriptionLevel>,
     notes: Arc<Semaphore>,
@@ -70,13 +64,11 @@ impl Levels {
         let LevelSources { store, accounts, background } = sources;
         let sources = Sources {
             store,
-            accounts,
+            accounts: AccountLevels::new(accounts, background.clone()),
             background,
             any: Arc::new(AgingCache::new(FRESH, USABLE, 1)),
             known: Arc::new(AgingCache::new(FRESH, USABLE, USERS)),
-            profiles: AgingCache::new(PROFILE, PROFILE, USERS),
-            failures: AgingCache::new(FAILURE, FAILURE, USERS),
-            noted: AgingCache::new(Duration::from_secs(3600), Duration::from_secs(3600), USERS),
+            noted: AgingCache::lasting(NOTED, USERS),
             notes: Arc::new(Semaphore::new(NOTES_AT_ONCE)),
         };
         Self { policy, sources: Some(sources) }
@@ -111,7 +103,7 @@ impl Levels {
             sources.note(user, level);
             return Ok(level);
         }
-        let level = sources.account_level(&user).await.or(known.gateway);
+        let level = sources.accounts.of(&user).await.or(known.gateway);
         Ok(level.unwrap_or(self.policy.default_level))
     }
 
@@ -181,36 +173,13 @@ impl Sources {
         }
     }
 
-    async fn account_level(&self, user: &User) -> Option<SubscriptionLevel> {
-        if let Known::Fresh(level) | Known::Renew(level) = self.profiles.get(user) {
-            return level;
-        }
-        if self.failures.get(user) != Known::Missing {
-            return None;
-        }
-        let asked = Instant::now();
-        let answer = tokio::time::timeout(ACCOUNT_TIMEOUT, self.accounts.profile(&user.1)).await;
-        let failure: Box<dyn std::error::Error> = match answer {
-            Ok(Ok(profile)) => {
-                let level = profile.and_then(|profile| profile.subscription_level);
-                self.profiles.put(user.clone(), level, asked, self.profiles.epoch());
-                return level;
-            }
-            Ok(Err(error)) => error.into(),
-            Err(elapsed) => elapsed.into(),
-        };
-        tracing::warn!(user_id = %user.1, error = failure.as_ref(), "the account service did not tell a level; using the last known or the default one");
-        self.failures.put(user.clone(), (), asked, self.failures.epoch());
-        None
-    }
-
     /// Keeps what the gateway said for what has no header, such as scheduled runs; beside the request.
     fn note(&self, user: User, level: SubscriptionLevel) {
-        if matches!(self.noted.get(&user), Known::Fresh(noted) | Known::Renew(noted) if noted == level) {
+        if self.noted.value(&user) == Some(level) {
             return;
         }
         let Ok(permit) = Arc::clone(&self.notes).try_acquire_owned() else { return };
-        self.noted.put(user.clone(), level, Instant::now(), self.noted.epoch());
+        self.noted.keep(user.clone(), level);
         let (store, any, known) = (Arc::clone(&self.store), Arc::clone(&self.any), Arc::clone(&self.known));
         self.background.spawn(async move {
             if let Err(error) = store.keep_gateway_level(&user.0, &user.1, level).await {
@@ -218,7 +187,7 @@ impl Sources {
             }
             known.remove(&user);
             // Somebody is known from here on.
-            if matches!(any.get(&()), Known::Fresh(told) | Known::Renew(told) if !told.any) {
+            if any.value(&()).is_some_and(|told| !told.any) {
                 any.remove(&());
             }
             drop(permit);

@@ -2,6 +2,7 @@
 //!
 //! Deliberately absent: SQL, HTTP, NATS, and the rules themselves, which are in `task-domain`.
 
+mod accounts;
 mod analytics;
 mod cache;
 mod caller;
@@ -23,7 +24,6 @@ mod notices;
 mod origins;
 mod overview;
 mod reaper;
-mod recent;
 mod reminders;
 mod retention;
 mod scheduler;

@@ -1,13 +1,13 @@
 //! Templates on behalf of a caller.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use task_domain::{JsonObject, ProblemKind, SubscriptionLevel, Template, TemplateProblem};
 use task_protocols::TemplateStore;
 
-use crate::recent::Recent;
+use crate::cache::AgingCache;
 use crate::{Caller, Levels, Problem, Scope, ServiceError};
 
 /// Templates change with a migration only.
@@ -20,12 +20,12 @@ const CUSTOMIZATION: &str = "customization";
 pub struct TemplateService {
     templates: Arc<dyn TemplateStore>,
     levels: Arc<Levels>,
-    cache: Recent<(), Arc<Vec<Template>>>,
+    cache: AgingCache<(), Arc<Vec<Template>>>,
 }
 
 impl TemplateService {
     pub fn new(templates: Arc<dyn TemplateStore>, levels: Arc<Levels>) -> Self {
-        Self { templates, levels, cache: Recent::new(TIME_TO_LIVE, 1) }
+        Self { templates, levels, cache: AgingCache::lasting(TIME_TO_LIVE, 1) }
     }
 
     /// The templates that the caller may use, by category and name; only those of a category and of
@@ -80,11 +80,11 @@ impl TemplateService {
     }
 
     async fn all(&self) -> Result<Arc<Vec<Template>>, ServiceError> {
-        if let Some(kept) = self.cache.get(&(), Instant::now()) {
+        if let Some(kept) = self.cache.value(&()) {
             return Ok(kept);
         }
         let read = Arc::new(self.templates.list_templates().await?);
-        self.cache.put((), Arc::clone(&read), Instant::now());
+        self.cache.keep((), Arc::clone(&read));
         Ok(read)
     }
 
