@@ -42,7 +42,7 @@ pub(crate) async fn wire(
     let executors = Arc::new(executors::registry(settings, stores, &neighbours)?);
     let levels = Arc::new(levels(settings, stores, &neighbours, work));
     let dependencies = Dependencies::new(saver.clone(), Arc::clone(&stores.dependencies), Arc::clone(&levels));
-    let keys = KeyService::new(Arc::clone(&stores.api_keys), Arc::clone(&stores.tasks), work.clone());
+    let keys = Arc::new(KeyService::new(Arc::clone(&stores.api_keys), Arc::clone(&stores.tasks), work.clone()));
     let metrics = Metrics::new().map_err(|e| StartError::Internal(e.to_string()))?;
     let handler =
         InboundEvents::new(saver.clone(), Arc::clone(&stores.inbox), Arc::clone(&stores.levels), Arc::clone(&levels));
@@ -90,7 +90,7 @@ pub(crate) async fn wire(
         tasks: Arc::clone(&stores.tasks),
         executions: Arc::clone(&stores.executions),
         tracks: Arc::clone(&stores.tracks),
-        keys: Arc::clone(&stores.api_keys),
+        keys: Arc::clone(&keys),
         stopping: work.stopping(),
     }));
     loops::start_tracks(work, Arc::clone(&tracks), Arc::clone(&hints));
@@ -133,7 +133,7 @@ pub(crate) async fn wire(
         streams: Arc::new(Semaphore::new(settings.service.max_streams.min(Semaphore::MAX_PERMITS))),
         background: work.clone(),
         auth: auth::config(settings),
-        keys: Arc::new(keys),
+        keys,
         info,
         metrics,
     })

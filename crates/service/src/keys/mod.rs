@@ -22,6 +22,9 @@ const FRESH: Duration = Duration::from_secs(2);
 /// What was read longer ago is not believed: a revocation takes effect within 5 s everywhere.
 const USABLE: Duration = Duration::from_millis(4500);
 const CAPACITY: usize = 10_000;
+/// So often the key of an open stream is looked at: it is read anew beside the second look after
+/// [`FRESH`] at the latest, so the stream of a revoked one ends within 5 s, too.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// `last_used_at` is written at most so often for each key.
 const TOUCH_EVERY: Duration = Duration::from_secs(60);
 const LONGEST_LIFE_DAYS: i64 = 3650;
@@ -59,8 +62,13 @@ struct ReadKey {
 impl ReadKey {
     fn lets_in(&self, secret: &str) -> bool {
         let same: bool = text::hash(secret).as_bytes().ct_eq(self.key.secret_hash.as_bytes()).into();
+        same && self.stands()
+    }
+
+    /// Neither revoked nor expired.
+    fn stands(&self) -> bool {
         let now = self.now + TimeDelta::from_std(self.read.elapsed()).unwrap_or_default();
-        same && self.key.revoked_at.is_none() && self.key.expires_at.is_none_or(|at| at > now)
+        self.key.revoked_at.is_none() && self.key.expires_at.is_none_or(|at| at > now)
     }
 }
 
@@ -73,6 +81,8 @@ pub struct KeyService {
     /// Ids that no key has: apart, so that made-up ones push no real one out.
     unknown: AgingCache<String, ()>,
     touched: AgingCache<String, ()>,
+    /// Keys of streams that were looked up a moment ago, found or not.
+    looked_up: AgingCache<String, ()>,
 }
 
 impl KeyService {
@@ -83,8 +93,9 @@ impl KeyService {
             clock,
             background,
             known: Arc::new(AgingCache::new(FRESH, USABLE, CAPACITY)),
-            unknown: AgingCache::new(USABLE, USABLE, CAPACITY),
-            touched: AgingCache::new(TOUCH_EVERY, TOUCH_EVERY, CAPACITY),
+            unknown: AgingCache::lasting(USABLE, CAPACITY),
+            touched: AgingCache::lasting(TOUCH_EVERY, CAPACITY),
+            looked_up: AgingCache::lasting(FRESH, CAPACITY),
         }
     }
 
@@ -101,12 +112,43 @@ impl KeyService {
                 self.renew(id);
                 Some(read)
             }
-            Known::Missing if self.unknown.get(&id) != Known::Missing => None,
+            Known::Missing if self.unknown.value(&id).is_some() => None,
             Known::Missing => self.read(id).await?,
         };
         let Some(read) = read.filter(|read| read.lets_in(shown.secret)) else { return Ok(None) };
         self.touch(&read);
         Ok(Some(read.identity.clone()))
+    }
+
+    /// Returns when a caller's key is revoked or has expired, within 5 s wherever that was done: what
+    /// it opened must end then. Never for a user, who comes through the gateway. However many wait
+    /// for one key, it is read once in two seconds.
+    pub async fn until_revoked(self: Arc<Self>, caller: Caller) {
+        let Access::Key { key_id, .. } = caller.access else { return std::future::pending().await };
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            if !self.stands(&key_id).await {
+                return;
+            }
+        }
+    }
+
+    /// Whether a key that was let in still stands. One in no store is the configuration's; while the
+    /// store is away, whoever stood before still does.
+    async fn stands(&self, id: &String) -> bool {
+        let read = match self.known.get(id) {
+            Known::Fresh(read) => Some(read),
+            Known::Renew(read) => {
+                self.renew(id.clone());
+                Some(read)
+            }
+            Known::Missing if self.looked_up.value(id).is_some() => None,
+            Known::Missing => {
+                self.looked_up.keep(id.clone(), ());
+                self.read(id.clone()).await.ok().flatten()
+            }
+        };
+        read.is_none_or(|read| read.stands())
     }
 
     async fn read(&self, id: String) -> Result<Option<Arc<ReadKey>>, ServiceError> {
@@ -138,10 +180,10 @@ impl KeyService {
 
     /// Notes that the key is used, beside the request.
     fn touch(&self, read: &ReadKey) {
-        if self.touched.get(&read.key.id) != Known::Missing {
+        if self.touched.value(&read.key.id).is_some() {
             return;
         }
-        self.touched.put(read.key.id.clone(), (), Instant::now(), self.touched.epoch());
+        self.touched.keep(read.key.id.clone(), ());
         let recently = |at: DateTime<Utc>| (read.now - at).to_std().is_ok_and(|age| age < TOUCH_EVERY);
         if read.key.last_used_at.is_some_and(recently) {
             return;

@@ -8,21 +8,19 @@
 
 mod hub;
 mod order;
-mod standing;
 mod stream;
 
 use std::sync::Arc;
 
 use task_domain::TaskId;
 use task_protocols::{
-    ApiKeyStore, ExecutionStore, HintBus, ProgressEntry, StatusChange, TaskKey, TaskStore, TrackPosition, TrackStore,
+    ExecutionStore, HintBus, ProgressEntry, StatusChange, TaskKey, TaskStore, TrackPosition, TrackStore,
 };
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::{Caller, ServiceError};
+use crate::{Caller, KeyService, ServiceError};
 use hub::Hub;
-use standing::Standing;
 pub use stream::TrackStream;
 
 /// Where a stream begins.
@@ -80,8 +78,8 @@ pub struct TrackServiceParts {
     pub tasks: Arc<dyn TaskStore>,
     pub executions: Arc<dyn ExecutionStore>,
     pub tracks: Arc<dyn TrackStore>,
-    /// Asked now and then whether a listener's key still stands.
-    pub keys: Arc<dyn ApiKeyStore>,
+    /// Tells when a listener's key stands no more.
+    pub keys: Arc<KeyService>,
     /// Fires when shutdown begins: streams end, their clients come back elsewhere.
     pub stopping: CancellationToken,
 }
@@ -91,7 +89,7 @@ pub struct TrackService {
     tasks: Arc<dyn TaskStore>,
     executions: Arc<dyn ExecutionStore>,
     tracks: Arc<dyn TrackStore>,
-    standing: Standing,
+    keys: Arc<KeyService>,
     hub: Hub,
     stopping: CancellationToken,
 }
@@ -100,7 +98,7 @@ impl TrackService {
     pub fn new(parts: TrackServiceParts) -> Self {
         Self {
             hub: Hub::new(Arc::clone(&parts.tracks)),
-            standing: Standing::new(parts.keys, Arc::clone(&parts.tasks)),
+            keys: parts.keys,
             tasks: parts.tasks,
             executions: parts.executions,
             tracks: parts.tracks,

@@ -2,20 +2,17 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use task_protocols::{StatusChange, TaskKey, TrackHead, TrackPosition};
 use tokio::sync::broadcast;
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::hub::{Live, next_page};
 use super::order::{Batch, Cursor};
 use super::{TrackEvent, TrackFrame, TrackService, TrackStart};
 use crate::{Caller, ServiceError};
-
-/// So often a listener's key is looked at.
-const STANDING_EVERY: Duration = Duration::from_secs(2);
 
 /// Where the frames come from.
 enum Mode {
@@ -30,14 +27,14 @@ enum Mode {
 pub struct TrackStream {
     service: Arc<TrackService>,
     key: TaskKey,
-    caller: Caller,
+    /// Comes true when the listener's key stands no more.
+    revoked: BoxFuture<'static, ()>,
     cursor: Cursor,
     /// Whether the attempt that it follows had ended when it was opened.
     over: bool,
     mode: Mode,
     ready: VecDeque<TrackFrame>,
     begins_at: Option<TrackPosition>,
-    check_at: Instant,
 }
 
 impl TrackStream {
@@ -49,15 +46,14 @@ impl TrackStream {
         over: bool,
     ) -> Self {
         Self {
+            revoked: Arc::clone(&service.keys).until_revoked(caller).boxed(),
             service,
             key,
-            caller,
             cursor: Cursor::new(TrackPosition::default(), execution_id),
             over,
             mode: Mode::History,
             ready: VecDeque::new(),
             begins_at: None,
-            check_at: Instant::now() + STANDING_EVERY,
         }
     }
 
@@ -115,7 +111,7 @@ impl TrackStream {
             if let Some(frame) = self.ready.pop_front() {
                 return Some(frame);
             }
-            if matches!(self.mode, Mode::Ended) || !self.may_go_on().await {
+            if matches!(self.mode, Mode::Ended) || !self.may_go_on() {
                 self.mode = Mode::Ended;
                 return None;
             }
@@ -130,16 +126,8 @@ impl TrackStream {
         }
     }
 
-    async fn may_go_on(&mut self) -> bool {
-        if self.service.stopping.is_cancelled() {
-            return false;
-        }
-        if Instant::now() < self.check_at {
-            return true;
-        }
-        let holds = self.service.standing.holds(&self.caller).await;
-        self.check_at = Instant::now() + STANDING_EVERY;
-        holds
+    fn may_go_on(&mut self) -> bool {
+        !self.service.stopping.is_cancelled() && (&mut self.revoked).now_or_never().is_none()
     }
 
     /// Reads the next of what is kept. The subscription comes before the read, so that nothing falls
@@ -186,12 +174,15 @@ impl TrackStream {
         self.ready.push_back(TrackFrame { position: self.cursor.position, event });
     }
 
-    /// Waits for the next of what the instance reads, or until the key is to be looked at.
+    /// Waits for the next of what the instance reads, or until the listener may not go on.
     async fn listen(&mut self) {
         let Mode::Live(live) = &mut self.mode else { return };
         let heard = tokio::select! {
             heard = live.recv() => heard,
-            () = tokio::time::sleep_until(self.check_at) => return,
+            () = &mut self.revoked => {
+                self.mode = Mode::Ended;
+                return;
+            }
             () = self.service.stopping.cancelled() => return,
         };
         match heard {

@@ -14,8 +14,8 @@ use task_protocols::{
     StoreResult, TaskKey, TrackFrom, TrackHead, TrackPage, TrackPosition, TrackStore,
 };
 use task_service::{
-    Opened, Scope, ServiceError, TrackEvent, TrackFrame, TrackOptions, TrackService, TrackServiceParts, TrackStart,
-    TrackStream,
+    KeyService, Opened, Scope, ServiceError, TrackEvent, TrackFrame, TrackOptions, TrackService, TrackServiceParts,
+    TrackStart, TrackStream,
 };
 use tokio::sync::broadcast;
 use uuid::Uuid;
@@ -141,6 +141,12 @@ struct World {
     background: Background,
 }
 
+fn clock() -> Arc<MockTaskStore> {
+    let mut clock = MockTaskStore::new();
+    clock.expect_now().returning(|| Ok(now()));
+    Arc::new(clock)
+}
+
 impl World {
     fn new(keys: MockApiKeyStore) -> Self {
         let memory = Arc::new(Memory::default());
@@ -157,7 +163,7 @@ impl World {
             tasks: Arc::new(tasks),
             executions: Arc::new(executions),
             tracks: memory.clone(),
-            keys: Arc::new(keys),
+            keys: Arc::new(KeyService::new(Arc::new(keys), clock(), background.clone())),
             stopping: background.stopping(),
         }));
         let (hints, _) = broadcast::channel(4096);

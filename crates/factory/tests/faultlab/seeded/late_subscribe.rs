@@ -12,7 +12,8 @@ use task_protocols::background::Background;
 use task_protocols::{StoreResult, TaskKey, TrackFrom, TrackHead, TrackPage, TrackPosition, TrackStore};
 use task_repository::postgres::PostgresEngine;
 use task_service::{
-    Access, Caller, Opened, Saver, Scope, TrackEvent, TrackOptions, TrackService, TrackServiceParts, WorkerService,
+    Access, Caller, KeyService, Opened, Saver, Scope, TrackEvent, TrackOptions, TrackService, TrackServiceParts,
+    WorkerService,
 };
 use tokio::sync::{Mutex, broadcast};
 
@@ -116,7 +117,7 @@ async fn the_stream_that_subscribes_first_passes() {
         tasks: lab.world.engine.clone(),
         executions: lab.world.engine.clone(),
         tracks: lab.store.clone(),
-        keys: lab.world.engine.clone(),
+        keys: Arc::new(KeyService::new(lab.world.engine.clone(), lab.world.engine.clone(), background.clone())),
         stopping: background.stopping(),
     }));
     let (hub, hints) = (service.clone(), lab.world.hints.clone());

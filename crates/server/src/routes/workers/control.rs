@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use actix_web::web::Bytes;
 use actix_web::{HttpResponse, get, web};
-use futures::stream;
+use futures::future::BoxFuture;
+use futures::{FutureExt, stream};
 use serde_json::json;
 use task_protocols::{LeaseTaken, Taken};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -21,7 +22,7 @@ use crate::state::ApiState;
 /// Streams what a worker must stop: `cancel` (its task was cancelled or deleted), `lease_lost` (its
 /// lease ran out, or the run its deadline), both with `{"task_id", "execution_id", "reason",
 /// "message"}`, and `drain` when this instance shuts down. What is taken while no stream is open is
-/// told by the 409 of the next heartbeat.
+/// told by the 409 of the next heartbeat. The stream ends when its key is revoked or expires.
 #[utoipa::path(
     tag = "Workers",
     params(("worker_id" = String, Path)),
@@ -44,6 +45,7 @@ pub(crate) async fn control(
     let permit = Arc::clone(&state.streams).try_acquire_owned().map_err(|_| ApiError::TooManyStreams)?;
     let follow = Follow {
         taken: state.control.listen(&caller.0.tenant_id, &worker_id),
+        revoked: Arc::clone(&state.keys).until_revoked(caller.0).boxed(),
         stopping: state.background.stopping(),
         ready: VecDeque::from([sse::opening()]),
         last_sent: Instant::now(),
@@ -57,6 +59,8 @@ pub(crate) async fn control(
 
 struct Follow {
     taken: mpsc::Receiver<LeaseTaken>,
+    /// Comes true when the worker's key stands no more.
+    revoked: BoxFuture<'static, ()>,
     stopping: CancellationToken,
     ready: VecDeque<Bytes>,
     last_sent: Instant,
@@ -68,18 +72,20 @@ impl Follow {
     async fn next(&mut self) -> Option<Bytes> {
         let frame = match self.ready.pop_front() {
             Some(frame) => frame,
-            None if self.ended => return None,
+            None if self.ended || (&mut self.revoked).now_or_never().is_some() => return None,
             None => self.listen().await?,
         };
         self.last_sent = Instant::now();
         Some(frame)
     }
 
-    /// The next frame; `None` when the listener fell behind, and the worker comes back.
+    /// The next frame; `None` when the listener fell behind, and the worker comes back, or when its key
+    /// stands no more.
     async fn listen(&mut self) -> Option<Bytes> {
         tokio::select! {
             taken = self.taken.recv() => taken.as_ref().map(frame),
             () = tokio::time::sleep_until(self.last_sent + sse::KEEP_ALIVE) => Some(sse::comment("keep-alive")),
+            () = &mut self.revoked => None,
             () = self.stopping.cancelled() => {
                 self.ended = true;
                 Some(Bytes::from_static(b"event: drain\ndata: {\"reason\":\"the instance is shutting down\"}\n\n"))
