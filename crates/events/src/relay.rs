@@ -189,7 +189,7 @@ impl Relay {
         let everything = EventFilter { tenant_id: None, user_id: None, types: Vec::new() };
         loop {
             again.after = Some(after);
-            let events = self.outbox.events_after(&everything, after, self.config.batch).await?;
+            let events = self.outbox.events_after(&everything, after, i64::MAX, self.config.batch).await?;
             let Some(last) = events.last().and_then(|event| event.position) else { return Ok(()) };
             if let (_, Some(error)) = self.publish(events).await {
                 return Err(error.into());

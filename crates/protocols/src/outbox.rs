@@ -64,8 +64,15 @@ pub trait OutboxStore: Send + Sync {
     /// none. MUST cost no more than a look at what was published since, however much is kept.
     async fn published_before(&self, age: Duration) -> StoreResult<i64>;
 
-    /// Published events above a position, by position.
-    async fn events_after(&self, filter: &EventFilter, position: i64, limit: i64) -> StoreResult<Vec<OutboxEvent>>;
+    /// Published events above the position `after` and up to `through`, by position. An implementation
+    /// MUST look at no event outside of these, so that a reader of few bounds by them what it costs.
+    async fn events_after(
+        &self,
+        filter: &EventFilter,
+        after: i64,
+        through: i64,
+        limit: i64,
+    ) -> StoreResult<Vec<OutboxEvent>>;
 
     /// The lowest kept and the highest given position of all tenants; `(0, 0)` before the first.
     async fn position_range(&self) -> StoreResult<(i64, i64)>;

@@ -64,7 +64,7 @@ impl EventFeed {
         };
         let everything = EventFilter { tenant_id: None, user_id: None, types: Vec::new() };
         loop {
-            let events = outbox.events_after(&everything, position, BATCH).await?;
+            let events = outbox.events_after(&everything, position, i64::MAX, BATCH).await?;
             let is_last = (events.len() as i64) < BATCH;
             if let Some(last) = events.last().and_then(|event| event.position) {
                 position = last;

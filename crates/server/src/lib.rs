@@ -6,6 +6,7 @@ mod app;
 mod auth;
 mod errors;
 mod event_feed;
+mod event_stream;
 mod fields;
 mod json;
 mod metrics;

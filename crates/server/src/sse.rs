@@ -1,5 +1,6 @@
 //! Server-sent events: frames, keep-alive, positions and headers.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use actix_web::web::Bytes;
@@ -17,6 +18,11 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// One frame; `data` must be one line, as JSON is.
 pub fn frame(event: &str, id: &str, data: &str) -> Bytes {
     Bytes::from(format!("event: {event}\nid: {id}\ndata: {data}\n\n"))
+}
+
+/// No event, only the position to resume at.
+pub(crate) fn position(id: impl Display) -> Bytes {
+    Bytes::from(format!("id: {id}\n\n"))
 }
 
 pub fn comment(text: &str) -> Bytes {

@@ -124,10 +124,17 @@ impl OutboxStore for Outbox {
         Ok(self.before.load(Ordering::SeqCst))
     }
 
-    async fn events_after(&self, filter: &EventFilter, after: i64, limit: i64) -> StoreResult<Vec<OutboxEvent>> {
+    async fn events_after(
+        &self,
+        filter: &EventFilter,
+        after: i64,
+        through: i64,
+        limit: i64,
+    ) -> StoreResult<Vec<OutboxEvent>> {
         assert_eq!(*filter, EventFilter { tenant_id: None, user_id: None, types: Vec::new() });
         let rows = self.rows.lock().await;
-        let mut found: Vec<_> = rows.iter().filter(|e| e.position.is_some_and(|p| p > after)).cloned().collect();
+        let wanted = |e: &&OutboxEvent| e.position.is_some_and(|p| p > after && p <= through);
+        let mut found: Vec<_> = rows.iter().filter(wanted).cloned().collect();
         found.sort_unstable_by_key(|e| e.position);
         found.truncate(limit as usize);
         Ok(found)

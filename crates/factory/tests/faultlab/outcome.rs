@@ -122,7 +122,7 @@ impl FinalState {
         let mut events = store.unpublished(i64::from(i32::MAX)).await.unwrap();
         let (all, mut position) = (EventFilter { tenant_id: None, user_id: None, types: Vec::new() }, 0);
         loop {
-            let page = store.events_after(&all, position, PAGE).await.unwrap();
+            let page = store.events_after(&all, position, i64::MAX, PAGE).await.unwrap();
             let Some(last) = page.last().and_then(|event| event.position) else { break };
             position = last;
             events.extend(page);

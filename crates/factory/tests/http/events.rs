@@ -7,7 +7,12 @@ use serde_json::{Value, json};
 
 use crate::support::{Call, TestApp, echo, on_both_engines};
 
-on_both_engines!(a_run_is_told_in_order, a_stream_resumes_after_a_position, types_and_users_are_filtered);
+on_both_engines!(
+    a_run_is_told_in_order,
+    a_stream_resumes_after_a_position,
+    types_and_users_are_filtered,
+    a_subscriber_learns_how_far_it_is_past_what_is_not_its_own,
+);
 
 /// Reads frames until `enough` says so: (event, position, payload).
 async fn frames(call: Call, enough: impl Fn(&[(String, i64, Value)]) -> bool) -> Vec<(String, i64, Value)> {
@@ -104,5 +109,35 @@ async fn types_and_users_are_filtered(app: TestApp) {
     let bobs =
         frames(app.call("GET /api/v1/events", &[]).user("bob").query(&[("after", "0")]), |seen| !seen.is_empty()).await;
     assert_eq!(bobs[0].2["user_id"], json!("bob"));
+    app.stop().await;
+}
+
+/// The position that the first frame without an event tells.
+async fn position_told(call: Call) -> i64 {
+    let mut response = call.stream().await;
+    let mut text = String::new();
+    let read = async {
+        loop {
+            let bytes = response.chunk().await.unwrap().expect("the stream goes on");
+            text.push_str(std::str::from_utf8(&bytes).unwrap());
+            assert!(!text.contains("event: "), "{text}");
+            if let Some((position, _)) = text.split("\n\nid: ").nth(1).and_then(|rest| rest.split_once("\n\n")) {
+                return position.parse().unwrap();
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), read).await.expect("the frame comes")
+}
+
+async fn a_subscriber_learns_how_far_it_is_past_what_is_not_its_own(app: TestApp) {
+    for _ in 0..3 {
+        app.create(echo()).await;
+    }
+    let events = || app.call("GET /api/v1/events", &[]);
+    frames(events().key().query(&[("after", "0")]), |seen| seen.len() >= 3).await;
+    assert_eq!(position_told(events().user("bob").query(&[("after", "0")])).await, 3, "none of them is Bob's");
+    let query = [("after", "1"), ("types", "task.deleted")];
+    assert_eq!(position_told(events().user("ann").query(&query)).await, 3, "none of them is a deletion");
+    assert_eq!(position_told(events().user("ann")).await, 3, "where now is");
     app.stop().await;
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
+use reqwest::Response;
 use serde_json::{Value, json};
 use task_testkit::wait;
 
@@ -12,6 +14,7 @@ on_both_engines!(
     a_key_does_what_its_scopes_say,
     a_key_is_limited_to_its_types_and_tenant,
     a_revoked_key_is_refused,
+    what_a_revoked_key_opened_ends,
     only_admins_manage_keys_and_only_their_own,
     wrong_input_makes_no_key,
 );
@@ -82,6 +85,33 @@ async fn a_revoked_key_is_refused(app: TestApp) {
     list().send().await.expect(401);
     let unknown = app.call("DELETE /api/v1/keys/{id}", &["nobody"]).key().send().await.expect(404);
     assert_eq!((&unknown["code"], &unknown["key_id"]), (&json!("key_not_found"), &json!("nobody")));
+    app.stop().await;
+}
+
+async fn what_a_revoked_key_opened_ends(app: TestApp) {
+    let (id, revoked) = make(&app, json!({"name": "k", "scopes": ["tasks:write", "tasks:work"]})).await;
+    let (_, other) = make(&app, json!({"name": "l", "scopes": ["tasks:work"]})).await;
+    let task = app.create(echo()).await;
+    let streams = [
+        app.call("GET /api/v1/events", &[]),
+        app.call("GET /api/v1/workers/{worker_id}/control", &["w1"]),
+        app.call("GET /api/v1/tasks/{task_id}/track", &[&task]),
+    ];
+    let opened = join_all(streams.map(|call| call.header("X-API-Key", &revoked).stream())).await;
+    let mut others = app.call("GET /api/v1/events", &[]).header("X-API-Key", &other).stream().await;
+    assert!(opened.iter().all(|stream| stream.status().as_u16() == 200));
+    app.call("DELETE /api/v1/keys/{id}", &[&id]).key().send().await.expect(200);
+    let to_the_end = |mut stream: Response| async move { while stream.chunk().await.unwrap().is_some() {} };
+    let ended = tokio::time::timeout(Duration::from_secs(30), join_all(opened.into_iter().map(to_the_end)));
+    ended.await.expect("all three end");
+    // Those of others go on.
+    app.create(echo()).await;
+    let mut told = String::new();
+    while !told.contains("task.created") {
+        let bytes = others.chunk().await.unwrap().expect("it goes on");
+        told.push_str(std::str::from_utf8(&bytes).unwrap());
+    }
+    drop(others);
     app.stop().await;
 }
 

@@ -71,9 +71,15 @@ impl OutboxStore for PostgresEngine {
         Ok(position.unwrap_or_default())
     }
 
-    async fn events_after(&self, filter: &EventFilter, position: i64, limit: i64) -> StoreResult<Vec<OutboxEvent>> {
+    async fn events_after(
+        &self,
+        filter: &EventFilter,
+        after: i64,
+        through: i64,
+        limit: i64,
+    ) -> StoreResult<Vec<OutboxEvent>> {
         let mut query = outbox_events::table
-            .filter(outbox_events::position.gt(position))
+            .filter(outbox_events::position.gt(after).and(outbox_events::position.le(through)))
             .order(outbox_events::position)
             .limit(limit)
             .select(columns())

@@ -38,7 +38,7 @@ pub(crate) async fn an_empty_outbox_says_so(stores: Stores) {
     assert_eq!(stores.outbox.position_range().await.unwrap(), (0, 0));
     assert_eq!(stores.outbox.backlog().await.unwrap(), 0);
     assert!(stores.outbox.unpublished(10).await.unwrap().is_empty());
-    assert!(stores.outbox.events_after(&filter(), 0, 10).await.unwrap().is_empty());
+    assert!(stores.outbox.events_after(&filter(), 0, i64::MAX, 10).await.unwrap().is_empty());
     assert_eq!(stores.outbox.published_before(Duration::ZERO).await.unwrap(), 0);
     assert_eq!(stores.outbox.purge_published(Duration::ZERO, 10).await.unwrap(), 0);
     stores.outbox.mark_published(&[]).await.unwrap();
@@ -62,13 +62,13 @@ pub(crate) async fn positions_are_given_in_the_order_of_the_ids_without_holes(st
     let made = five_events(&stores).await;
     let order = [made[3], made[0], made[4]];
     stores.outbox.mark_published(&order).await.unwrap();
-    let published = stores.outbox.events_after(&filter(), 0, 10).await.unwrap();
+    let published = stores.outbox.events_after(&filter(), 0, i64::MAX, 10).await.unwrap();
     assert_eq!((ids(&published), positions(&published)), (order.to_vec(), vec![1, 2, 3]));
     assert_eq!(stores.outbox.backlog().await.unwrap(), 2);
     assert_eq!(ids(&stores.events().await), [made[1], made[2]]);
     // Marked again, with one that is new and one that never was: the old keep their position.
     stores.outbox.mark_published(&[made[4], made[2], made[3], i64::MAX]).await.unwrap();
-    let published = stores.outbox.events_after(&filter(), 0, 10).await.unwrap();
+    let published = stores.outbox.events_after(&filter(), 0, i64::MAX, 10).await.unwrap();
     assert_eq!((ids(&published), positions(&published)), (vec![made[3], made[0], made[4], made[2]], vec![1, 2, 3, 4]));
     assert_eq!(stores.outbox.position_range().await.unwrap(), (1, 4));
     stores.outbox.mark_published(&[made[1]]).await.unwrap();
@@ -92,7 +92,7 @@ pub(crate) async fn two_concurrent_markers_leave_no_hole_and_no_position_twice(s
             }
         };
         tokio::join!(mark(3), mark(5), mark(1));
-        let published = stores.outbox.events_after(&filter(), 0, 1000).await.unwrap();
+        let published = stores.outbox.events_after(&filter(), 0, i64::MAX, 1000).await.unwrap();
         assert_eq!(positions(&published), (1..=i64::try_from(round * 40).unwrap()).collect::<Vec<_>>());
         assert_eq!(stores.outbox.backlog().await.unwrap(), 0);
     }
@@ -127,7 +127,7 @@ pub(crate) async fn two_relays_beside_writers_keep_the_order_of_each_task(stores
         }
     };
     tokio::join!(writers, relay(), relay());
-    let published = stores.outbox.events_after(&filter(), 0, 1000).await.unwrap();
+    let published = stores.outbox.events_after(&filter(), 0, i64::MAX, 1000).await.unwrap();
     assert_eq!(positions(&published), (1..=8 * 21).collect::<Vec<_>>());
     let mut seqs: HashMap<_, Vec<i64>> = HashMap::new();
     for event in &published {
@@ -139,14 +139,18 @@ pub(crate) async fn two_relays_beside_writers_keep_the_order_of_each_task(stores
 pub(crate) async fn published_events_are_read_from_a_position_up_to_a_limit(stores: Stores) {
     let made = five_events(&stores).await;
     stores.outbox.mark_published(&made[..4]).await.unwrap();
-    let after = stores.outbox.events_after(&filter(), 1, 2).await.unwrap();
+    let after = stores.outbox.events_after(&filter(), 1, i64::MAX, 2).await.unwrap();
     assert_eq!(ids(&after), made[1..3]);
     assert_eq!(
-        ids(&stores.outbox.events_after(&filter(), 3, 10).await.unwrap()),
+        ids(&stores.outbox.events_after(&filter(), 3, i64::MAX, 10).await.unwrap()),
         [made[3]],
         "unpublished ones are not read"
     );
-    assert!(stores.outbox.events_after(&filter(), 4, 10).await.unwrap().is_empty());
+    assert!(stores.outbox.events_after(&filter(), 4, i64::MAX, 10).await.unwrap().is_empty());
+    for (after, through, expected) in [(0, 2, &made[..2]), (1, 3, &made[1..3]), (2, 2, &[]), (3, 1, &[])] {
+        let window = stores.outbox.events_after(&filter(), after, through, 10).await.unwrap();
+        assert_eq!(ids(&window), expected, "{after} to {through}");
+    }
 }
 
 pub(crate) async fn events_are_read_by_tenant_user_and_type(stores: Stores) {
@@ -160,7 +164,7 @@ pub(crate) async fn events_are_read_by_tenant_user_and_type(stores: Stores) {
     stores.outbox.mark_published(&ids(&stores.events().await)).await.unwrap();
     let read = |filter: EventFilter| {
         let stores = stores.clone();
-        async move { stores.outbox.events_after(&filter, 0, 100).await.unwrap().len() }
+        async move { stores.outbox.events_after(&filter, 0, i64::MAX, 100).await.unwrap().len() }
     };
     let bob = Some(user("bob"));
     assert_eq!(read(filter()).await, 7);
@@ -180,7 +184,7 @@ pub(crate) async fn a_published_event_is_read_as_it_was_decided(stores: Stores) 
     stores.save(&change).await;
     stores.outbox.mark_published(&ids(&stores.events().await)).await.unwrap();
     let everything = EventFilter { tenant_id: None, ..filter() };
-    let published = stores.outbox.events_after(&everything, 0, 10).await.unwrap();
+    let published = stores.outbox.events_after(&everything, 0, i64::MAX, 10).await.unwrap();
     assert_eq!(published.iter().map(|e| e.event.clone()).collect::<Vec<_>>(), change.events);
 }
 

@@ -1,29 +1,23 @@
 //! `GET /api/v1/events`: events for subscribers without NATS, on both engines.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, get, web};
-use futures::stream;
-use serde_json::Value;
+use futures::{FutureExt, stream};
 use task_domain::EventType;
-use task_protocols::{EventFilter, OutboxEvent};
-use tokio::sync::{OwnedSemaphorePermit, broadcast};
-use tokio::time::Instant;
+use task_protocols::EventFilter;
 
 use super::query::Query;
 use super::tasks::dto::ErrorDto;
 use crate::auth::Authenticated;
 use crate::errors::ApiError;
-use crate::event_feed::Batch;
+use crate::event_stream::{EventSources, EventStream, Start};
 use crate::sse;
 use crate::state::ApiState;
 
-const BATCH: i64 = 100;
-
 /// Streams events: what a key's tenant, or a user's own tasks, were told of. `id:` is the event's
-/// position; resume with it as `Last-Event-ID` or `after`. Without either it starts at now.
+/// position; resume with it as `Last-Event-ID` or `after`. Without either it starts at now. A frame with
+/// nothing but an `id:` moves the position past events of others.
 #[utoipa::path(
     tag = "Events",
     params(
@@ -56,7 +50,8 @@ pub(crate) async fn stream_events(
     // Listen before looking, so that nothing falls between.
     let feed = state.feed.subscribe();
     let (oldest, newest) = state.outbox.position_range().await?;
-    let start = match resumed.or(after) {
+    let named = resumed.or(after);
+    let position = match named {
         None => newest,
         // Everything kept.
         Some(0) => oldest.saturating_sub(1),
@@ -72,18 +67,15 @@ pub(crate) async fn stream_events(
         user_id: caller.0.user_id().cloned(),
         types: types.unwrap_or_default(),
     };
-    let follow = Follow {
-        state,
-        filter,
+    let sources = EventSources {
+        outbox: Arc::clone(&state.outbox),
         feed,
-        position: start,
-        behind: true,
-        ready: VecDeque::from([sse::opening()]),
-        last_sent: Instant::now(),
-        _permit: permit,
+        revoked: Arc::clone(&state.keys).until_revoked(caller.0).boxed(),
+        stopping: state.background.stopping(),
     };
-    Ok(sse::response(stream::unfold(follow, |mut follow| async move {
-        follow.next().await.map(|frame| (Ok(frame), follow))
+    let events = EventStream::new(sources, filter, Start { position, newest, named: named.is_some() });
+    Ok(sse::response(stream::unfold((events, permit), |(mut events, permit)| async move {
+        events.next().await.map(|frame| (Ok(frame), (events, permit)))
     })))
 }
 
@@ -93,81 +85,4 @@ fn position(text: &str) -> Result<i64, String> {
         .ok()
         .filter(|n| *n >= 0)
         .ok_or_else(|| "must be a position: a whole number, 0 or more".to_owned())
-}
-
-/// One subscriber's place in the stream.
-struct Follow {
-    state: web::Data<ApiState>,
-    filter: EventFilter,
-    feed: broadcast::Receiver<Batch>,
-    /// Everything up to here was sent, or is not for this subscriber.
-    position: i64,
-    /// Whether the store knows more than the feed will bring.
-    behind: bool,
-    ready: VecDeque<Bytes>,
-    last_sent: Instant,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Follow {
-    /// The next frame; `None` ends the stream (the store is away, or shutdown), and the client resumes.
-    async fn next(&mut self) -> Option<Bytes> {
-        loop {
-            if let Some(frame) = self.ready.pop_front() {
-                self.last_sent = Instant::now();
-                return Some(frame);
-            }
-            if self.behind { self.catch_up().await? } else { self.listen().await? }
-        }
-    }
-
-    /// Reads the next of what is kept. The newest position is asked for first: whatever is not for
-    /// this subscriber up to there need not be looked at again.
-    async fn catch_up(&mut self) -> Option<()> {
-        let (_, newest) = self.state.outbox.position_range().await.ok()?;
-        let events = self.state.outbox.events_after(&self.filter, self.position, BATCH).await.ok()?;
-        self.behind = (events.len() as i64) >= BATCH;
-        let last = events.last().and_then(|event| event.position);
-        let reached = if self.behind { last } else { last.max(Some(newest)) };
-        self.position = self.position.max(reached.unwrap_or_default());
-        self.ready.extend(events.iter().map(frame));
-        Some(())
-    }
-
-    async fn listen(&mut self) -> Option<()> {
-        let stopping = self.state.background.stopping();
-        tokio::select! {
-            batch = self.feed.recv() => match batch {
-                Ok(batch) => self.take(&batch),
-                Err(broadcast::error::RecvError::Lagged(_)) => self.behind = true,
-                Err(broadcast::error::RecvError::Closed) => return None,
-            },
-            () = tokio::time::sleep_until(self.last_sent + sse::KEEP_ALIVE) => self.ready.push_back(sse::comment("keep-alive")),
-            () = stopping.cancelled() => return None,
-        }
-        Some(())
-    }
-
-    fn take(&mut self, batch: &[OutboxEvent]) {
-        self.behind |= batch.is_empty();
-        for event in batch {
-            let position = event.position.unwrap_or_default();
-            if position <= self.position {
-                continue;
-            }
-            if position > self.position + 1 {
-                self.behind = true;
-                return;
-            }
-            self.position = position;
-            if self.filter.fits(event) {
-                self.ready.push_back(frame(event));
-            }
-        }
-    }
-}
-
-fn frame(event: &OutboxEvent) -> Bytes {
-    let data = Value::Object(event.event.payload.clone()).to_string();
-    sse::frame(event.event.event_type.as_str(), &event.position.unwrap_or_default().to_string(), &data)
 }

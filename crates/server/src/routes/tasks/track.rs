@@ -54,8 +54,8 @@ pub(crate) async fn track_task(
     };
     let mut first = sse::opening().to_vec();
     if let Some(position) = stream.begins_at() {
-        // No event, only the id: who is cut off before the first event resumes here.
-        first.extend_from_slice(format!("id: {}\n\n", written(position)).as_bytes());
+        // Who is cut off before the first event resumes here.
+        first.extend_from_slice(&sse::position(written(position)));
     }
     Ok(sse::follow(*stream, first.into(), permit, move |frame| Some(render(id.as_str(), &frame))))
 }
