@@ -173,8 +173,8 @@ pub trait TimedStore: Send + Sync {
     /// Running tasks whose lease has run out.
     async fn expired_leases(&self, limit: i64) -> StoreResult<Vec<Loaded>>;
 
-    /// Tasks whose run has passed its `timeout_at`.
-    async fn past_deadline(&self, limit: i64) -> StoreResult<Vec<Loaded>>;
+    /// Tasks whose run has passed its `timeout_at`; those of one tenant that one API made, where they are named.
+    async fn past_deadline(&self, of: Option<(TenantId, Origin)>, limit: i64) -> StoreResult<Vec<Loaded>>;
 
     /// Tasks that are neither done nor of type `reminder`, whose `reminder_time` came within the last
     /// [`REMINDED_LATE`] and whose owner was not reminded.

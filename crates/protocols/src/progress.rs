@@ -44,6 +44,9 @@ pub trait ProgressStore: Send + Sync {
         entries: &[JsonObject],
     ) -> StoreResult<Option<ProgressAppended>>;
 
+    /// How many entries a task keeps; 0 of one that is not there.
+    async fn count_progress(&self, tenant_id: &TenantId, task_id: &TaskId) -> StoreResult<i64>;
+
     /// Entries after a position, in order.
     async fn list_progress(
         &self,

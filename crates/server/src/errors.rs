@@ -157,6 +157,9 @@ fn service_parts(error: &ServiceError) -> (StatusCode, &'static str, Value) {
         ServiceError::NotHolder { task_id, .. } => {
             (StatusCode::FORBIDDEN, "not_holder", json!({"detail": message, "task_id": task_id}))
         }
+        ServiceError::OtherTask { task_id, .. } => {
+            (StatusCode::FORBIDDEN, "other_task", json!({"detail": message, "task_id": task_id}))
+        }
         ServiceError::Invalid(problems) => {
             let problems: Vec<_> = problems.iter().cloned().map(FieldError::from).collect();
             (StatusCode::UNPROCESSABLE_ENTITY, "validation_error", json!({"detail": listed(&problems)}))

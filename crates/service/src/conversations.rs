@@ -1,6 +1,7 @@
 //! Conversations of tasks on behalf of a caller: whoever may see a task sees its conversations,
 //! whoever may change it writes them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use task_domain::{Conversation, Task, TaskId};
@@ -63,8 +64,8 @@ impl ConversationService {
         let Some(first) = tasks.first() else { return Ok(Vec::new()) };
         let numbers: Vec<i64> = tasks.iter().map(|task| task.id).collect();
         let counted = self.conversations.count_conversations(&first.tenant_id, &numbers).await?;
-        let of = |number: &i64| counted.iter().find(|(task, _)| task == number).map_or(0, |(_, count)| *count);
-        Ok(numbers.iter().map(of).collect())
+        let counted: HashMap<i64, i64> = counted.into_iter().collect();
+        Ok(numbers.iter().map(|number| counted.get(number).copied().unwrap_or(0)).collect())
     }
 
     /// Reads one entry.

@@ -47,6 +47,9 @@ pub enum ServiceError {
     /// Another worker holds the task.
     #[error("Another worker holds this task")]
     NotHolder { task_id: String, worker_id: String },
+    /// What a claim says of the task does not hold.
+    #[error("The task's {attribute} is another one")]
+    OtherTask { task_id: String, attribute: &'static str },
     /// The input cannot stand; every problem at once.
     #[error("the input has problems")]
     Invalid(Vec<Problem>),

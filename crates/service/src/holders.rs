@@ -6,11 +6,13 @@
 //! same worker, one after the other.
 
 use serde_json::Value;
-use task_domain::decide::{Failure, Rejection, Report};
-use task_domain::{Handler, JsonObject, LeaseToken, Task, TaskId, TaskStatus};
-use task_protocols::{ClaimRequest, ClaimTaskRequest, ClaimedTask, Hint, ProgressAppended};
+use task_domain::decide::{self, Change, Failure, Moment, Rejection, Report};
+use task_domain::{Actor, Handler, JsonObject, LeaseToken, Task, TaskId, TaskStatus};
+use task_protocols::{ClaimRequest, ClaimTaskRequest, ClaimedTask, Hint, Loaded, ProgressAppended};
 
-use crate::{Caller, CompletedExecution, OriginService, ServiceError};
+use crate::change::moment;
+use crate::tasks::authorise;
+use crate::{Caller, OriginService, ServiceError};
 
 /// How often a report is tried again whose lease changed hands while it was made.
 const TRIES: usize = 5;
@@ -20,57 +22,23 @@ const TRIES: usize = 5;
 pub struct NamedClaim {
     pub worker_id: String,
     pub lease_seconds: i64,
-}
-
-/// Where an older client says that a task stands, in one call with what came of it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StatusReport {
-    pub status: TaskStatus,
-    /// Who it says it is.
-    pub worker_id: Option<String>,
-    pub result: Option<Value>,
-    pub error: Option<String>,
-    /// Of the lease, when it is to run.
-    pub lease_seconds: i64,
+    /// An attribute of the task with the text that it must have.
+    pub attribute: Option<(&'static str, String)>,
 }
 
 impl OriginService {
-    /// Brings a task to a status. A running one ends by its holder's report, one that is to run is
-    /// claimed; else the status is [set](Self::set_status).
-    ///
-    /// # Errors
-    /// `NotHolder`; `Rejected(InvalidTransition)` when it is to run and cannot be claimed.
-    pub async fn report(&self, caller: &Caller, task_id: &TaskId, report: StatusReport) -> Result<(), ServiceError> {
-        let task = self.get(caller, task_id).await?;
-        let holder = report.worker_id.as_deref();
-        let is_running = task.status == TaskStatus::Running;
-        match report.status {
-            TaskStatus::Running if is_running => {}
-            TaskStatus::Running => {
-                let worker_id = report.worker_id.unwrap_or_else(|| caller.actor().to_string());
-                let claim = NamedClaim { worker_id, lease_seconds: report.lease_seconds };
-                self.claim(caller, task_id, &claim).await?;
-            }
-            TaskStatus::Completed if is_running => {
-                let report = Report { result: report.result.unwrap_or_default(), ..Report::default() };
-                self.complete(caller, task_id, holder, report).await?;
-            }
-            TaskStatus::Failed if is_running => {
-                let message = report.error.unwrap_or_else(|| "Failed".to_owned());
-                self.fail(caller, task_id, holder, Failure { message, ..Failure::default() }).await?;
-            }
-            status => drop(self.set_status(caller, task_id, status).await?),
-        }
-        Ok(())
-    }
-
     /// Leases a queued task; the lease is in `current`.
     ///
     /// # Errors
-    /// `Rejected(InvalidTransition)` with the status the task has.
+    /// `OtherTask`; `Rejected(InvalidTransition)` with the status the task has.
     pub async fn claim(&self, caller: &Caller, task_id: &TaskId, claim: &NamedClaim) -> Result<Task, ServiceError> {
         Self::need_work(caller, "claim")?;
         let task = self.get(caller, task_id).await?;
+        if let Some((attribute, text)) = &claim.attribute
+            && task.attributes.get(*attribute).and_then(Value::as_str) != Some(text.as_str())
+        {
+            return Err(ServiceError::OtherTask { task_id: task_id.to_string(), attribute });
+        }
         let request = ClaimTaskRequest {
             tenant_id: caller.tenant_id.clone(),
             task_id: task_id.clone(),
@@ -86,7 +54,7 @@ impl OriginService {
                 self.tasks.saver.hints().send(Hint::TaskChanged { tenant_id, task_id });
                 Ok(*task)
             }
-            ClaimedTask::NotClaimable(task) => Err(refused("claim", &task, Some(TaskStatus::Running))),
+            ClaimedTask::NotClaimable(task) => Err(refused("claim", &task, Some(TaskStatus::Running)).into()),
             ClaimedTask::NotFound => Err(ServiceError::TaskNotFound { task_id: task_id.to_string() }),
         }
     }
@@ -112,7 +80,8 @@ impl OriginService {
         Ok(self.workers.claim(&request).await?.pop())
     }
 
-    /// Reports success. `holder`: `None` = whoever holds it.
+    /// Reports success. `holder`: `None` = whoever holds it, and a holder that named itself nothing is
+    /// anybody.
     ///
     /// # Errors
     /// `Rejected(InvalidTransition)` unless the task is running; then `NotHolder`.
@@ -122,10 +91,9 @@ impl OriginService {
         task_id: &TaskId,
         holder: Option<&str>,
         report: Report,
-    ) -> Result<CompletedExecution, ServiceError> {
-        let tenant_id = &caller.tenant_id;
-        self.under_lease(caller, task_id, holder, "complete", |token| {
-            self.workers.complete(tenant_id, task_id, token, report.clone())
+    ) -> Result<Task, ServiceError> {
+        self.end(caller, task_id, holder, "complete", |task, token, moment| {
+            decide::complete(task, token, report.clone(), moment)
         })
         .await
     }
@@ -137,26 +105,26 @@ impl OriginService {
         task_id: &TaskId,
         holder: Option<&str>,
         failure: Failure,
-    ) -> Result<CompletedExecution, ServiceError> {
-        let tenant_id = &caller.tenant_id;
-        self.under_lease(caller, task_id, holder, "fail", |token| {
-            self.workers.fail(tenant_id, task_id, token, failure.clone())
+    ) -> Result<Task, ServiceError> {
+        self.end(caller, task_id, holder, "fail", |task, token, moment| {
+            decide::fail(task, token, failure.clone(), moment)
         })
         .await
     }
 
-    /// Gives the work back untried; it is claimable at once.
+    /// Gives the work back untried; it is claimable at once. How many progress entries are kept, too.
     pub async fn release(
         &self,
         caller: &Caller,
         task_id: &TaskId,
         holder: Option<&str>,
-    ) -> Result<CompletedExecution, ServiceError> {
-        let tenant_id = &caller.tenant_id;
-        self.under_lease(caller, task_id, holder, "release", |token| {
-            self.workers.release(tenant_id, task_id, token, None, chrono::Duration::zero())
-        })
-        .await
+    ) -> Result<(Task, i64), ServiceError> {
+        let release = |task: &Task, token, moment: &Moment<'_>| {
+            decide::release(task, token, None, chrono::Duration::zero(), moment)
+        };
+        let task = self.end(caller, task_id, holder, "release", release).await?;
+        let kept = self.tasks.progress.count_progress(&caller.tenant_id, task_id).await?;
+        Ok((task, kept))
     }
 
     /// Stores progress entries and extends the lease.
@@ -167,28 +135,12 @@ impl OriginService {
         holder: Option<&str>,
         entries: &[JsonObject],
     ) -> Result<ProgressAppended, ServiceError> {
-        let tenant_id = &caller.tenant_id;
-        self.under_lease(caller, task_id, holder, "update the progress of", |token| {
-            self.workers.progress(tenant_id, task_id, token, entries)
-        })
-        .await
-    }
-
-    async fn under_lease<T, Fut>(
-        &self,
-        caller: &Caller,
-        task_id: &TaskId,
-        holder: Option<&str>,
-        action: &'static str,
-        report: impl Fn(LeaseToken) -> Fut,
-    ) -> Result<T, ServiceError>
-    where
-        Fut: Future<Output = Result<T, ServiceError>>,
-    {
+        let action = "update the progress of";
         Self::need_work(caller, action)?;
         for _ in 0..TRIES {
-            let token = self.token(caller, task_id, holder, action).await?;
-            match report(token).await {
+            let loaded = self.tasks.load_owned(caller, task_id, action).await?;
+            let token = self.token(&loaded, holder, action)?;
+            match self.workers.progress(&caller.tenant_id, task_id, token, entries).await {
                 // Between the look and the report: look again.
                 Err(ServiceError::Rejected(Rejection::LeaseLost(_))) => {}
                 other => return other,
@@ -197,31 +149,51 @@ impl OriginService {
         Err(ServiceError::Contended)
     }
 
-    /// The current lease's token. The state is checked before the holder.
-    async fn token(
+    /// Ends the attempt of the current lease as `decide` says, under that lease's token.
+    async fn end<F>(
         &self,
         caller: &Caller,
         task_id: &TaskId,
         holder: Option<&str>,
         action: &'static str,
-    ) -> Result<LeaseToken, ServiceError> {
-        let loaded = self.tasks.load_owned(caller, task_id, action).await?;
-        self.check(&loaded.task)?;
-        let task = &loaded.task;
-        let current = task.current.as_ref().filter(|_| task.status == TaskStatus::Running);
-        let lease = current.and_then(|execution| execution.lease).filter(|lease| lease.expires_at > loaded.now);
-        let (Some(current), Some(lease)) = (current, lease) else {
-            return Err(refused(action, task, None));
+        decide: F,
+    ) -> Result<Task, ServiceError>
+    where
+        F: Fn(&Task, LeaseToken, &Moment<'_>) -> Result<Change, Rejection> + Send + Sync,
+    {
+        Self::need_work(caller, action)?;
+        let decide = |loaded: &Loaded| {
+            authorise(caller, &loaded.task, action)?;
+            let token = self.token(loaded, holder, action)?;
+            let worker = held(loaded).map(|(name, _)| name.to_owned()).unwrap_or_default();
+            Ok(decide(&loaded.task, token, &moment(loaded, Actor::Worker(worker)))?)
         };
+        let (task, _) = self.tasks.saver.apply(&caller.tenant_id, task_id, decide).await?;
+        Ok(task)
+    }
+
+    /// The current lease's token. The state is checked before the holder.
+    fn token(&self, loaded: &Loaded, holder: Option<&str>, action: &'static str) -> Result<LeaseToken, ServiceError> {
+        self.check(&loaded.task)?;
+        let (name, token) = held(loaded).ok_or_else(|| refused(action, &loaded.task, None))?;
         match holder {
-            Some(name) if current.worker_id.as_deref() != Some(name) => {
-                Err(ServiceError::NotHolder { task_id: task_id.to_string(), worker_id: name.to_owned() })
+            Some(holder) if !name.is_empty() && holder != name => {
+                let task_id = loaded.task.task_id.to_string();
+                Err(ServiceError::NotHolder { task_id, worker_id: holder.to_owned() })
             }
-            _ => Ok(lease.token),
+            _ => Ok(token),
         }
     }
 }
 
-fn refused(action: &'static str, task: &Task, to: Option<TaskStatus>) -> ServiceError {
-    ServiceError::Rejected(Rejection::InvalidTransition { action, from: task.status, to })
+/// Who holds a running task, by the name it gave, and the token of its lease.
+pub(crate) fn held(loaded: &Loaded) -> Option<(&str, LeaseToken)> {
+    let task = &loaded.task;
+    let current = task.current.as_ref().filter(|_| task.status == TaskStatus::Running)?;
+    let lease = current.lease.filter(|lease| lease.expires_at > loaded.now)?;
+    Some((current.worker_id.as_deref().unwrap_or_default(), lease.token))
+}
+
+pub(crate) fn refused(action: &'static str, task: &Task, to: Option<TaskStatus>) -> Rejection {
+    Rejection::InvalidTransition { action, from: task.status, to }
 }

@@ -1,7 +1,10 @@
 //! The tasks of one origin: what an API sees that was made for its own tasks only.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
 use task_domain::decide::{self, Rejection};
 use task_domain::{Execution, JsonObject, NewConversation, Origin, Priority, Task, TaskId, TaskPatch, TaskStatus};
 use task_protocols::{Loaded, TaskFilter, TaskPage};
@@ -18,16 +21,27 @@ pub struct Amendment {
     pub priority: Option<Priority>,
     /// Keys to set.
     pub metadata: JsonObject,
-    /// Keys to set.
-    pub attributes: JsonObject,
+    /// An attribute to set, with `at` in it: when it was. What a worker says of its work is no edit
+    /// of the owner's.
+    pub noted: Option<(&'static str, JsonObject)>,
 }
 
 impl Amendment {
-    fn patch(&self, task: &Task) -> TaskPatch {
+    /// Whether it changes what is the owner's.
+    pub(crate) fn is_owners(&self) -> bool {
+        *self != Self { noted: self.noted.clone(), ..Self::default() }
+    }
+
+    pub(crate) fn patch(&self, task: &Task, now: DateTime<Utc>) -> TaskPatch {
         let merged = |old: &JsonObject, new: &JsonObject| {
             let mut all = old.clone();
             all.extend(new.clone());
             all
+        };
+        let noted = |(name, noted): &(&'static str, JsonObject)| {
+            let mut noted = noted.clone();
+            noted.insert("at".into(), json!(now));
+            merged(&task.attributes, &JsonObject::from_iter([((*name).to_owned(), Value::Object(noted))]))
         };
         let metadata = || Some(merged(&task.metadata.clone().unwrap_or_default(), &self.metadata));
         TaskPatch {
@@ -35,7 +49,7 @@ impl Amendment {
             description: self.description.clone(),
             priority: self.priority,
             metadata: (!self.metadata.is_empty()).then(metadata),
-            attributes: (!self.attributes.is_empty()).then(|| merged(&task.attributes, &self.attributes)),
+            attributes: self.noted.as_ref().map(noted),
             ..TaskPatch::default()
         }
     }
@@ -96,19 +110,20 @@ impl OriginService {
         self.tasks.list(caller, TaskFilter { origin: Some(self.origin), ..filter }).await
     }
 
-    /// Of each task the execution that ended last, in the order of the tasks; none where there is none.
-    pub async fn last_ended(&self, caller: &Caller, tasks: &[Task]) -> Result<Vec<Option<Execution>>, ServiceError> {
-        let at_rest = |task: &&Task| task.current.is_none() && task.run_count > 0;
-        let wanted: Vec<_> = tasks.iter().filter(at_rest).map(|task| (task.id, task.task_id.clone())).collect();
+    /// Of each task that `needs` it the execution that ended last; none of a task that has a current one.
+    pub async fn last_ended(
+        &self,
+        caller: &Caller,
+        tasks: &[Task],
+        needs: impl Fn(&Task) -> bool,
+    ) -> Result<HashMap<TaskId, Execution>, ServiceError> {
+        let wanted = tasks.iter().filter(|task| task.current.is_none() && task.run_count > 0 && needs(task));
+        let wanted: Vec<_> = wanted.map(|task| (task.id, task.task_id.clone())).collect();
         if wanted.is_empty() {
-            return Ok(vec![None; tasks.len()]);
+            return Ok(HashMap::new());
         }
-        let mut found = self.tasks.executions.last_ended(&caller.tenant_id, &wanted).await?;
-        let of = |task: &Task| {
-            let at = found.iter().position(|execution| execution.task_id == task.task_id)?;
-            Some(found.swap_remove(at))
-        };
-        Ok(tasks.iter().map(of).collect())
+        let found = self.tasks.executions.last_ended(&caller.tenant_id, &wanted).await?;
+        Ok(found.into_iter().map(|execution| (execution.task_id.clone(), execution)).collect())
     }
 
     /// How many tasks there are in the caller's tenant, by status and type.
@@ -117,26 +132,12 @@ impl OriginService {
         Ok(counts.into_iter().filter(|(_, task_type, _)| caller.may_use_type(task_type)).collect())
     }
 
-    /// Edits a task; what is the same already is no edit.
-    pub async fn amend(&self, caller: &Caller, task_id: &TaskId, edit: &Amendment) -> Result<Task, ServiceError> {
-        let decide = |loaded: &Loaded| {
-            self.check(&loaded.task)?;
-            Ok(decide::update(&loaded.task, &edit.patch(&loaded.task), &moment(loaded, caller.actor()))?)
-        };
-        self.tasks.change_owned(caller, task_id, "update", decide).await
-    }
-
     /// Sets the status to queued, completed, failed or cancelled, from any other; a live lease is
-    /// fenced. A task that is queued or has that status already is left alone.
+    /// fenced. A task that has that status already, or one of `unless`, is left alone.
     ///
     /// # Errors
     /// `Rejected(InvalidTransition)` for any other status.
-    pub async fn set_status(&self, caller: &Caller, task_id: &TaskId, to: TaskStatus) -> Result<Task, ServiceError> {
-        self.set_status_unless(caller, task_id, to, &[]).await
-    }
-
-    /// [`OriginService::set_status`], and one in any of the statuses `unless` is left alone, too.
-    pub async fn set_status_unless(
+    pub async fn set_status(
         &self,
         caller: &Caller,
         task_id: &TaskId,

@@ -55,8 +55,7 @@ impl Reaper {
 
     /// Times out the runs of one API's tasks that have passed their deadline; how many.
     pub async fn time_out_late(&self, tenant_id: &TenantId, origin: Origin) -> Result<u64, ServiceError> {
-        let mut late = self.timed.past_deadline(LATE).await?;
-        late.retain(|loaded| loaded.task.tenant_id == *tenant_id && loaded.task.origin == origin);
+        let late = self.timed.past_deadline(Some((tenant_id.clone(), origin)), LATE).await?;
         let mut changed = 0;
         for loaded in late {
             changed += self.settle(&loaded, Kind::Late).await;
@@ -98,7 +97,7 @@ impl Reaper {
     async fn look(&self, kind: Kind) -> StoreResult<Vec<Loaded>> {
         match kind {
             Kind::Lost => self.timed.expired_leases(BATCH).await,
-            Kind::Late => self.timed.past_deadline(BATCH).await,
+            Kind::Late => self.timed.past_deadline(None, BATCH).await,
         }
     }
 

@@ -102,6 +102,9 @@ impl TaskService {
         if draft.handler == Some(Handler::Worker) && !caller.is_key() {
             problems.push(Problem::new("handler", "`worker` needs an API key"));
         }
+        if draft.task_type.chars().any(char::is_control) {
+            problems.push(Problem::new("task_type", "must have printable characters only"));
+        }
         problems.extend(self.concurrency_problem(draft));
         // What seedcore's types take is between its callers and the organism.
         if self.handler_of(draft) == Handler::Builtin && draft.origin != Origin::Seedcore {
@@ -311,7 +314,7 @@ impl TaskService {
     }
 }
 
-fn authorise(caller: &Caller, task: &Task, action: &'static str) -> Result<(), ServiceError> {
+pub(crate) fn authorise(caller: &Caller, task: &Task, action: &'static str) -> Result<(), ServiceError> {
     if caller.owns(task) { Ok(()) } else { Err(ServiceError::Forbidden { action, required_level: None }) }
 }
 

@@ -14,7 +14,7 @@ pub use caller::Admission;
 pub(crate) use caller::{Authorised, anybody};
 pub use cors::Cors;
 pub use drop_in::DropIn;
-pub(crate) use refusal::{Detail, Refusal, Shape};
+pub(crate) use refusal::{Detail, Refusal, Shape, type_is};
 
 /// The result of a handler.
 pub(crate) type Answer<S> = Result<actix_web::HttpResponse, Refusal<S>>;

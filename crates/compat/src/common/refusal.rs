@@ -7,6 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::{Value, json};
 use task_server::plumbing::ApiError;
+use task_service::ServiceError;
 
 /// How an API writes its errors.
 pub(crate) trait Shape: 'static {
@@ -51,6 +52,19 @@ impl<S> Refusal<S> {
 impl<S, E: Into<ApiError>> From<E> for Refusal<S> {
     fn from(error: E) -> Self {
         Self { kind: Kind::Shared(error.into()), shape: PhantomData }
+    }
+}
+
+/// What is wrong with a task's type is told of the field that this API calls `name`.
+pub(crate) fn type_is(name: &'static str) -> impl Fn(ApiError) -> ApiError {
+    move |error| match error {
+        ApiError::Service(ServiceError::Invalid(mut problems)) => {
+            for problem in problems.iter_mut().filter(|problem| problem.field == "task_type") {
+                name.clone_into(&mut problem.field);
+            }
+            ApiError::Service(ServiceError::Invalid(problems))
+        }
+        other => other,
     }
 }
 

@@ -11,6 +11,8 @@ use utoipa::ToSchema;
 pub(super) const PARAMS: &str = "params";
 pub(super) const DOMAIN: &str = "domain";
 pub(super) const DRIFT_SCORE: &str = "drift_score";
+/// The code of a failure whose details are the object that the organism returned.
+const FAILED_ORGANISM: &str = "organism_failed";
 
 /// Each word with the statuses that it stands for.
 const WORDS: [(&str, &[TaskStatus]); 6] = [
@@ -58,11 +60,11 @@ pub(super) struct TaskDto {
 impl TaskDto {
     /// `last` is the attempt that ended last.
     pub(super) fn new(task: Task, last: Option<Execution>) -> Self {
+        let error = error(&task);
         let Task { mut attributes, mut config, .. } = task;
         let result = match task.status {
-            TaskStatus::Completed => task.last_result,
-            // What an organism that did not succeed returned.
-            TaskStatus::Failed => last.and_then(|execution| execution.error_details).map(returned),
+            TaskStatus::Completed => task.last_result.or_else(|| last.and_then(|execution| execution.result)),
+            TaskStatus::Failed => last.and_then(|execution| execution.error_details).and_then(returned),
             _ => None,
         };
         Self {
@@ -74,19 +76,25 @@ impl TaskDto {
             drift_score: attributes.remove(DRIFT_SCORE).unwrap_or_else(|| json!(0.0)),
             status: word(task.status),
             result: result.unwrap_or_default(),
-            error: task.last_error,
+            error,
             created_at: task.created_at,
             updated_at: task.updated_at,
         }
     }
 }
 
-/// The details of a failure without the code that the engine keeps beside them.
-fn returned(details: Value) -> Value {
+/// What an organism that did not succeed returned.
+fn returned(details: Value) -> Option<Value> {
     match details {
-        Value::Object(mut map) if map.contains_key("code") => map.remove("details").unwrap_or_default(),
-        other => other,
+        Value::Object(mut map) if map.get("code") == Some(&json!(FAILED_ORGANISM)) => map.remove("details"),
+        _ => None,
     }
+}
+
+/// Why it failed, while that is where it stands.
+fn error(task: &Task) -> Option<String> {
+    let has_failed = matches!(task.status, TaskStatus::Failed | TaskStatus::TimedOut);
+    task.last_error.clone().filter(|_| has_failed)
 }
 
 /// Where a task stands.
@@ -105,7 +113,7 @@ impl From<Task> for StatusDto {
             id: task.task_id.to_string(),
             status: word(task.status),
             updated_at: task.updated_at,
-            error: task.last_error,
+            error: error(&task),
         }
     }
 }

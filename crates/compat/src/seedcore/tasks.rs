@@ -12,7 +12,7 @@ use task_service::{Caller, RunConstraints, ServiceError, TaskDraft};
 use utoipa::ToSchema;
 
 use super::task::{DOMAIN, DRIFT_SCORE, PARAMS, StatusDto, TaskDto, statuses};
-use crate::common::{Answer, Authorised, Body, Detail, DropIn};
+use crate::common::{Answer, Authorised, Body, Detail, DropIn, type_is};
 
 /// The most tasks of one answer.
 const MOST: i64 = 10_000;
@@ -37,9 +37,6 @@ pub(crate) struct NewTask {
 fn draft(body: Option<Value>) -> Result<TaskDraft, ApiError> {
     let mut fields = Fields::of_body(body, false)?;
     let task_type = fields.required_text("type", 1..=255);
-    if task_type.chars().any(char::is_control) {
-        fields.problem("type", "must have printable characters only", "value_error");
-    }
     let params = fields.clearable_object(PARAMS).flatten().unwrap_or_default();
     let description = fields.text("description", 0..=10_000);
     let domain = fields.text(DOMAIN, 0..=255);
@@ -86,12 +83,14 @@ fn id(text: &str) -> Result<TaskId, ApiError> {
     task_id(&uuid("task_id", text)?.to_string())
 }
 
+fn tells_result(task: &Task) -> bool {
+    matches!(task.status, TaskStatus::Completed | TaskStatus::Failed)
+}
+
 /// A task as every call but `status` answers it.
 async fn whole(drop_in: &DropIn, caller: &Caller, task: Task) -> Result<TaskDto, ServiceError> {
-    let last = match task.status {
-        TaskStatus::Failed => drop_in.tasks.last_ended(caller, std::slice::from_ref(&task)).await?.pop().flatten(),
-        _ => None,
-    };
+    let mut last = drop_in.tasks.last_ended(caller, std::slice::from_ref(&task), tells_result).await?;
+    let last = last.remove(&task.task_id);
     Ok(TaskDto::new(task, last))
 }
 
@@ -105,8 +104,8 @@ pub(crate) async fn create_task(
 ) -> Answer<Detail> {
     let draft = draft(body.0)?;
     let tasks = drop_in.tasks.clone();
-    let task = drop_in.engine.to_the_end(async move { tasks.create(&caller.0, draft).await }).await?;
-    Ok(HttpResponse::Ok().json(TaskDto::new(task, None)))
+    let made = drop_in.engine.to_the_end(async move { tasks.create(&caller.0, draft).await }).await;
+    Ok(HttpResponse::Ok().json(TaskDto::new(made.map_err(type_is("type"))?, None)))
 }
 
 /// Lists tasks, newest first.
@@ -132,8 +131,12 @@ pub(crate) async fn list_tasks(
     let all = TaskFilter::of(caller.0.tenant_id.clone());
     let filter = TaskFilter { statuses: wanted.unwrap_or_default(), limit, offset, count: true, ..all };
     let page = drop_in.tasks.list(&caller.0, filter).await?;
-    let ended = drop_in.tasks.last_ended(&caller.0, &page.tasks).await?;
-    let items: Vec<_> = page.tasks.into_iter().zip(ended).map(|(task, last)| TaskDto::new(task, last)).collect();
+    let mut ended = drop_in.tasks.last_ended(&caller.0, &page.tasks, tells_result).await?;
+    let item = |task: Task| {
+        let last = ended.remove(&task.task_id);
+        TaskDto::new(task, last)
+    };
+    let items: Vec<_> = page.tasks.into_iter().map(item).collect();
     Ok(HttpResponse::Ok().json(json!({"total": page.total, "items": items})))
 }
 
@@ -194,7 +197,7 @@ async fn set_status(
 ) -> Answer<Detail> {
     let engine = Arc::clone(&drop_in.engine);
     let changed = async move {
-        let task = drop_in.tasks.set_status_unless(&caller, &id, to, unless).await?;
+        let task = drop_in.tasks.set_status(&caller, &id, to, unless).await?;
         whole(&drop_in, &caller, task).await
     };
     Ok(HttpResponse::Ok().json(engine.to_the_end(changed).await?))

@@ -17,14 +17,19 @@ pub(super) fn word(status: TaskStatus) -> &'static str {
     }
 }
 
+/// What a client may write for a status.
+pub(super) const SETTABLE: &str =
+    "must be one of: pending, completed, failed, cancelled; or processing, while the task is";
+
 /// The status that a word sets.
 pub(super) fn status(word: &str) -> Result<TaskStatus, String> {
     match word {
         "pending" => Ok(TaskStatus::Queued),
+        "processing" => Ok(TaskStatus::Running),
         "completed" => Ok(TaskStatus::Completed),
         "failed" => Ok(TaskStatus::Failed),
         "cancelled" | "canceled" => Ok(TaskStatus::Cancelled),
-        _ => Err("must be one of: pending, completed, failed, cancelled".to_owned()),
+        _ => Err(SETTABLE.to_owned()),
     }
 }
 

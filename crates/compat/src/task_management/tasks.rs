@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use actix_web::{HttpRequest, HttpResponse, delete, get, post, put, web};
 use serde_json::{Map, Value, json};
+use task_domain::decide::Rejection;
 use task_domain::{Conversation, Handler, NewConversation, Origin, Priority, RetryPolicy, Task};
 use task_protocols::TaskFilter;
 use task_server::plumbing::{ApiError, FieldError, Fields, Query};
-use task_service::{Amendment, Caller, RunConstraints, ServiceError, TaskDraft};
+use task_service::{Amendment, Caller, RunConstraints, Said, ServiceError, TaskDraft};
 use utoipa::ToSchema;
 
-use super::dto::{ItemDto, TaskDto, status};
+use super::dto::{ItemDto, SETTABLE, TaskDto, status};
 use crate::common::{Answer, Authorised, Body, Detail, DropIn};
 
 /// The most entries and tasks of one answer.
@@ -62,7 +63,14 @@ async fn whole(drop_in: &DropIn, task: Task) -> Result<TaskDto, ServiceError> {
 }
 
 fn entries(fields: &mut Fields) -> Vec<NewConversation> {
-    let Some(Value::Array(items)) = fields.take("conversations").flatten() else { return Vec::new() };
+    let items = match fields.take("conversations").flatten() {
+        None => return Vec::new(),
+        Some(Value::Array(items)) => items,
+        Some(_) => {
+            fields.problem("conversations", "must be a list", "value_error");
+            return Vec::new();
+        }
+    };
     if items.len() > MAX_CONVERSATIONS {
         fields.problem("conversations", format!("must have at most {MAX_CONVERSATIONS} entries"), "value_error");
         return Vec::new();
@@ -204,18 +212,26 @@ pub(crate) async fn put_task(
         description: fields.clearable_text("description", 0..=10_000),
         ..Amendment::default()
     };
-    let status = fields.id("status", status);
+    let said = fields.id("status", status).map_or(Said::Nothing, Said::Set);
     fields.finish_leniently()?;
     let engine = std::sync::Arc::clone(&drop_in.engine);
     let changed = async move {
-        let mut task = drop_in.tasks.get_by_number(&caller.0, id).await?;
-        task = drop_in.tasks.amend(&caller.0, &task.task_id, &edit).await?;
-        if let Some(status) = status {
-            task = drop_in.tasks.set_status(&caller.0, &task.task_id, status).await?;
-        }
+        let task = drop_in.tasks.get_by_number(&caller.0, id).await?;
+        let task = drop_in.tasks.put(&caller.0, &task.task_id, None, &said, &edit).await?;
         whole(&drop_in, task).await
     };
-    Ok(HttpResponse::Ok().json(engine.to_the_end(changed).await?))
+    Ok(HttpResponse::Ok().json(engine.to_the_end(changed).await.map_err(not_settable)?))
+}
+
+/// `processing` is where a worker brings a task; as what it is already it may be given.
+fn not_settable(error: ApiError) -> ApiError {
+    match error {
+        ApiError::Service(ServiceError::Rejected(Rejection::InvalidTransition { .. })) => {
+            let loc = vec!["body".to_owned(), "status".to_owned()];
+            ApiError::Invalid(vec![FieldError { loc, msg: SETTABLE.to_owned(), kind: "value_error" }])
+        }
+        other => other,
+    }
 }
 
 /// Deletes a task and its conversations, also while it is processed.

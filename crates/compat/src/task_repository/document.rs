@@ -92,6 +92,7 @@ impl Document {
         let results = results.filter(|_| task.status == TaskStatus::Completed);
         let has_failed = matches!(task.status, TaskStatus::Failed | TaskStatus::TimedOut);
         let worker = shown.as_ref().and_then(|e| e.worker_id.clone());
+        let named = of_client("processor_id").filter(|_| task.status != TaskStatus::Running);
         Self {
             task_id: task.task_id.to_string(),
             task_type: task.task_type,
@@ -105,7 +106,7 @@ impl Document {
             metadata: task.metadata.map_or_else(object, Value::Object),
             created_at: task.created_at,
             updated_at: task.updated_at,
-            processor_id: of_client("processor_id").unwrap_or_else(|| json!(worker)),
+            processor_id: named.unwrap_or_else(|| json!(worker)),
             processing_started_at: shown.as_ref().and_then(|e| e.started_at),
             results: of_client("results").or(results).unwrap_or_default(),
             error: of_client("error").unwrap_or_else(|| json!(task.last_error.filter(|_| has_failed))),

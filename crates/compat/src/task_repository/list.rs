@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use serde_json::{Value, json};
+use task_domain::Task;
 use task_protocols::{TaskFilter, TaskSort};
 use task_server::plumbing::{ApiError, Query};
 use task_service::Caller;
@@ -54,8 +55,12 @@ async fn page(drop_in: &DropIn, caller: &Caller, query: &str) -> Answer<Detail> 
     let Asked { filter, filters } = read(query, TaskFilter::of(caller.tenant_id.clone()))?;
     let limit = filter.limit;
     let page = drop_in.tasks.list(caller, filter).await?;
-    let ended = drop_in.tasks.last_ended(caller, &page.tasks).await?;
-    let tasks: Vec<_> = page.tasks.into_iter().zip(ended).map(|(task, last)| Document::new(task, last)).collect();
+    let mut ended = drop_in.tasks.last_ended(caller, &page.tasks, |_| true).await?;
+    let document = |task: Task| {
+        let last = ended.remove(&task.task_id);
+        Document::new(task, last)
+    };
+    let tasks: Vec<_> = page.tasks.into_iter().map(document).collect();
     Ok(HttpResponse::Ok().json(json!({"tasks": tasks, "total": page.total, "limit": limit, "filters": filters})))
 }
 

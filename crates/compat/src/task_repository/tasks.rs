@@ -122,7 +122,7 @@ pub(crate) async fn get_task(
     id: web::Path<String>,
 ) -> Answer<Detail> {
     let task = drop_in.tasks.get(&caller.0, &task_id(&id)?).await?;
-    let last = drop_in.tasks.last_ended(&caller.0, std::slice::from_ref(&task)).await?.pop().flatten();
+    let last = drop_in.tasks.last_ended(&caller.0, std::slice::from_ref(&task), |_| true).await?.remove(&task.task_id);
     Ok(HttpResponse::Ok().json(Document::new(task, last)))
 }
 

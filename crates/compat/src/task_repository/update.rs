@@ -1,12 +1,10 @@
 //! Changing a task, and its status.
 
-use std::sync::Arc;
-
 use actix_web::{HttpResponse, patch, post, put, web};
 use serde_json::{Value, json};
 use task_domain::{JsonObject, Priority, TaskId, TaskStatus};
 use task_server::plumbing::{ApiError, Fields, task_id};
-use task_service::{Amendment, Caller, ServiceError, StatusReport};
+use task_service::{Amendment, Caller, Said, StatusReport};
 use utoipa::ToSchema;
 
 use super::document::{REPORTED, status};
@@ -29,11 +27,21 @@ pub(crate) struct Update {
     metadata: Option<Value>,
 }
 
+#[derive(Default)]
 struct Asked {
     status: Option<TaskStatus>,
+    processor_id: Option<String>,
+    results: Option<Value>,
+    error: Option<String>,
     edit: Amendment,
-    /// `results`, `error` and `processor_id` as given.
-    reported: JsonObject,
+}
+
+impl Asked {
+    fn said(&self, lease_seconds: i64) -> Said {
+        let Some(status) = self.status else { return Said::Nothing };
+        let (result, error) = (self.results.clone(), self.error.clone());
+        Said::Reported(StatusReport { status, result, error, lease_seconds })
+    }
 }
 
 fn read(body: Option<Value>) -> Result<Asked, ApiError> {
@@ -41,17 +49,16 @@ fn read(body: Option<Value>) -> Result<Asked, ApiError> {
     let status = fields.id("status", status);
     let priority = fields.whole("priority", 1..=10).flatten().and_then(Priority::from_number);
     let metadata = fields.clearable_object("metadata").flatten().unwrap_or_default();
-    let mut reported = JsonObject::new();
-    if let Some(results) = fields.take("results").flatten() {
-        reported.insert("results".into(), results);
-    }
-    for name in ["error", "processor_id"] {
-        if let Some(text) = fields.text(name, 0..=10_000) {
-            reported.insert(name.into(), json!(text));
-        }
-    }
+    let results = fields.take("results").flatten();
+    let error = fields.text("error", 0..=10_000);
+    let processor_id = fields.text("processor_id", 0..=255).filter(|name| !name.is_empty());
     fields.finish_leniently()?;
-    Ok(Asked { status, edit: Amendment { priority, metadata, ..Amendment::default() }, reported })
+    let said = [("results", results.clone()), ("error", error.clone().map(Value::String))];
+    let said = said.into_iter().chain([("processor_id", processor_id.clone().map(Value::String))]);
+    let reported: JsonObject = said.filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+    let noted = (!reported.is_empty()).then_some((REPORTED, reported));
+    let edit = Amendment { priority, metadata, noted, ..Amendment::default() };
+    Ok(Asked { status, processor_id, results, error, edit })
 }
 
 /// Changes a task.
@@ -81,8 +88,8 @@ pub(crate) async fn put_task(
     params(("task_id" = String, Path)),
     request_body = Object,
     responses(
-        (status = 200, body = Value), (status = 401, body = Value), (status = 404, body = Value), (status = 409, body = Value),
-        (status = 422, body = Value),
+        (status = 200, body = Value), (status = 401, body = Value), (status = 403, body = Value), (status = 404, body = Value),
+        (status = 409, body = Value), (status = 422, body = Value),
     )
 )]
 #[patch("/api/v1/tasks/{task_id}/status")]
@@ -101,8 +108,8 @@ pub(crate) async fn patch_status(
     params(("task_id" = String, Path)),
     request_body = Object,
     responses(
-        (status = 200, body = Value), (status = 401, body = Value), (status = 404, body = Value), (status = 409, body = Value),
-        (status = 422, body = Value),
+        (status = 200, body = Value), (status = 401, body = Value), (status = 403, body = Value), (status = 404, body = Value),
+        (status = 409, body = Value), (status = 422, body = Value),
     )
 )]
 #[post("/api/v1/tasks/{task_id}/status")]
@@ -120,31 +127,12 @@ async fn set_status(drop_in: web::Data<DropIn>, caller: Caller, id: &str, body: 
     let mut fields = Fields::of_body(body.0, false)?;
     let status = fields.required_id("status", status);
     fields.finish_leniently()?;
-    apply(drop_in, caller, id, Asked { status, edit: Amendment::default(), reported: JsonObject::new() }).await
+    apply(drop_in, caller, id, Asked { status, ..Asked::default() }).await
 }
 
 async fn apply(drop_in: web::Data<DropIn>, caller: Caller, id: TaskId, asked: Asked) -> Answer<Detail> {
-    let engine = Arc::clone(&drop_in.engine);
-    engine.to_the_end(async move { change(&drop_in, &caller, &id, asked).await }).await.map_err(refusal)?;
+    let (tasks, said) = (drop_in.tasks.clone(), asked.said(drop_in.lease_seconds));
+    let put = async move { tasks.put(&caller, &id, asked.processor_id.as_deref(), &said, &asked.edit).await };
+    drop_in.engine.to_the_end(put).await.map_err(refusal)?;
     Ok(HttpResponse::Ok().json(json!({"success": true, "message": "Task updated successfully"})))
-}
-
-async fn change(drop_in: &DropIn, caller: &Caller, id: &TaskId, asked: Asked) -> Result<(), ServiceError> {
-    let Asked { status, mut edit, mut reported } = asked;
-    let text = |name: &str| reported.get(name).and_then(Value::as_str).map(str::to_owned);
-    if let Some(status) = status {
-        let report = StatusReport {
-            status,
-            worker_id: text("processor_id").filter(|name| !name.is_empty()),
-            result: reported.get("results").cloned(),
-            error: text("error"),
-            lease_seconds: drop_in.lease_seconds,
-        };
-        drop_in.tasks.report(caller, id, report).await?;
-    }
-    if !reported.is_empty() {
-        reported.insert("at".into(), json!(drop_in.engine.store.now().await?));
-        edit.attributes.insert(REPORTED.into(), Value::Object(reported));
-    }
-    drop_in.tasks.amend(caller, id, &edit).await.map(drop)
 }

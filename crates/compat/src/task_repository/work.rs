@@ -2,7 +2,8 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, post, web};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use task_domain::JsonObject;
 use task_domain::decide::{Failure, Rejection, Report};
 use task_server::plumbing::{ApiError, FieldError, Query, task_id};
 use task_service::{NamedClaim, ServiceError};
@@ -11,6 +12,7 @@ use super::document::{Document, TENANT_ID, word};
 use crate::common::{Answer, Authorised, Body, Detail, DropIn, Refusal, ResultBody};
 
 const MAX_NAME: usize = 255;
+const PROCESSOR_ID: &str = "processor_id";
 const NO_MESSAGE: &str = "Error must contain 'message' field";
 
 /// The old service's words for what the use cases refuse.
@@ -19,6 +21,7 @@ pub(super) fn refusal(error: ApiError) -> Refusal<Detail> {
         ApiError::Service(ServiceError::NotHolder { .. }) => {
             Refusal::new(StatusCode::FORBIDDEN, "Processor ID mismatch")
         }
+        ApiError::Service(ServiceError::OtherTask { .. }) => Refusal::new(StatusCode::FORBIDDEN, "Tenant ID mismatch"),
         ApiError::Service(ServiceError::Rejected(Rejection::InvalidTransition { action: "claim", from, .. })) => {
             Refusal::new(StatusCode::CONFLICT, format!("Task is already {}", word(from)))
         }
@@ -29,43 +32,47 @@ pub(super) fn refusal(error: ApiError) -> Refusal<Detail> {
     }
 }
 
-/// Names of a call, from the query, else the body.
-struct Names {
-    processor_id: Option<String>,
-    tenant_id: Option<String>,
-    /// What is left of the body.
-    body: Map<String, Value>,
+/// A name in the body, if there is one.
+fn named(body: &JsonObject, key: &str) -> Result<Option<String>, ApiError> {
+    match body.get(key) {
+        Some(Value::String(text)) if text.chars().count() <= MAX_NAME => {
+            Ok(Some(text.clone()).filter(|text| !text.is_empty()))
+        }
+        None | Some(Value::Null) => Ok(None),
+        Some(_) => {
+            let (loc, msg) = (vec!["body".to_owned(), key.to_owned()], "must be a text of at most 255 characters");
+            Err(ApiError::Invalid(vec![FieldError { loc, msg: msg.into(), kind: "value_error" }]))
+        }
+    }
 }
 
-fn names(query: &str, body: Option<Value>) -> Result<Names, ApiError> {
+fn object(body: Option<Value>) -> Result<JsonObject, ApiError> {
+    match body {
+        Some(Value::Object(map)) => Ok(map),
+        None | Some(Value::Null) => Ok(JsonObject::new()),
+        Some(_) => Err(ApiError::Invalid(vec![FieldError::body("must be a JSON object", "type_error")])),
+    }
+}
+
+/// Who claims, and of which tenant the task must be: from the query, else the body.
+fn claimer(query: &str, body: Option<Value>) -> Result<(Option<String>, Option<String>), ApiError> {
     let mut query = Query::of(query)?;
-    let mut processor_id = query.short_text("processor_id", MAX_NAME);
-    let mut tenant_id = query.short_text(TENANT_ID, MAX_NAME);
+    let (processor_id, tenant_id) = (query.short_text(PROCESSOR_ID, MAX_NAME), query.short_text(TENANT_ID, MAX_NAME));
     query.finish_leniently()?;
-    let mut body = match body {
-        Some(Value::Object(map)) => map,
-        None | Some(Value::Null) => Map::new(),
-        Some(_) => return Err(ApiError::Invalid(vec![FieldError::body("must be a JSON object", "type_error")])),
-    };
-    let mut problems = Vec::new();
-    let mut named = |key: &str| match body.remove(key) {
-        Some(Value::String(text)) if text.chars().count() <= MAX_NAME => Some(text).filter(|text| !text.is_empty()),
-        None | Some(Value::Null) => None,
-        Some(_) => {
-            let loc = vec!["body".to_owned(), key.to_owned()];
-            problems.push(FieldError {
-                loc,
-                msg: "must be a text of at most 255 characters".into(),
-                kind: "value_error",
-            });
-            None
-        }
-    };
-    let of_body = named("processor_id");
-    processor_id = processor_id.or(of_body);
-    let (service_id, of_body) = (named("service_id"), named(TENANT_ID));
-    (processor_id, tenant_id) = (processor_id.or(service_id), tenant_id.or(of_body));
-    if problems.is_empty() { Ok(Names { processor_id, tenant_id, body }) } else { Err(ApiError::Invalid(problems)) }
+    let body = object(body)?;
+    let (own, service) = (named(&body, PROCESSOR_ID)?, named(&body, "service_id")?);
+    Ok((processor_id.or(own).or(service), tenant_id.or(named(&body, TENANT_ID)?)))
+}
+
+/// Who reports, from the query, else the body, and what.
+fn report(query: &str, body: Option<Value>) -> Result<(Option<String>, JsonObject), ApiError> {
+    let mut query = Query::of(query)?;
+    let processor_id = query.short_text(PROCESSOR_ID, MAX_NAME);
+    query.finish_leniently()?;
+    let mut body = object(body)?;
+    let own = named(&body, PROCESSOR_ID)?;
+    body.remove(PROCESSOR_ID);
+    Ok((processor_id.or(own), body))
 }
 
 fn header<'r>(request: &'r HttpRequest, name: &str) -> Option<&'r str> {
@@ -95,26 +102,21 @@ pub(crate) async fn claim_task(
     body: Body<Detail>,
 ) -> Answer<Detail> {
     let id = task_id(&id)?;
-    let names = names(request.query_string(), body.0)?;
-    let named = names.processor_id.or_else(|| header(&request, "x-service-id").map(str::to_owned));
+    let (processor_id, tenant_id) = claimer(request.query_string(), body.0)?;
+    let named = processor_id.or_else(|| header(&request, "x-service-id").map(str::to_owned));
     let Some(worker_id) = named else {
         let message = "is required: in the query or the body, or as header X-Service-ID";
         return Err(ApiError::Invalid(vec![FieldError::query("processor_id", message)]).into());
     };
-    let task = drop_in.tasks.get(&caller.0, &id).await?;
-    if let Some(tenant) = names.tenant_id
-        && task.attributes.get(TENANT_ID) != Some(&json!(tenant))
-    {
-        return Err(Refusal::new(StatusCode::FORBIDDEN, "Tenant ID mismatch"));
-    }
-    let claim = NamedClaim { worker_id, lease_seconds: drop_in.lease_seconds };
+    let attribute = tenant_id.map(|tenant| (TENANT_ID, tenant));
+    let claim = NamedClaim { worker_id, lease_seconds: drop_in.lease_seconds, attribute };
     let tasks = drop_in.tasks.clone();
     let claimed = drop_in.engine.to_the_end(async move { tasks.claim(&caller.0, &id, &claim).await }).await;
     Ok(HttpResponse::Ok().json(Document::new(claimed.map_err(refusal)?, None)))
 }
 
 /// The results of a report: the whole object, or what `result` or `results` alone holds.
-fn results(mut body: Map<String, Value>) -> Value {
+fn results(mut body: JsonObject) -> Value {
     if body.len() == 1 {
         for name in ["result", "results"] {
             if let Some(results) = body.remove(name) {
@@ -144,7 +146,7 @@ pub(crate) async fn complete_task(
     body: ResultBody<Detail>,
 ) -> Answer<Detail> {
     let id = task_id(&id)?;
-    let Names { processor_id, body, .. } = names(request.query_string(), body.0)?;
+    let (processor_id, body) = report(request.query_string(), body.0)?;
     let report = Report { result: results(body), ..Report::default() };
     let tasks = drop_in.tasks.clone();
     let done = async move { tasks.complete(&caller.0, &id, processor_id.as_deref(), report).await };
@@ -153,10 +155,12 @@ pub(crate) async fn complete_task(
 }
 
 /// `{"message"}`, `{"error": text}` or `{"error": {"message"}}`.
-fn failure(body: &Map<String, Value>) -> Option<Failure> {
-    let error = body.get("error");
-    let message = body.get("message").or_else(|| error.and_then(|e| e.get("message"))).or(error)?;
-    let details = error.filter(|error| error.is_object()).cloned();
+fn failure(body: &JsonObject) -> Option<Failure> {
+    let given = |value: Option<&'_ Value>| value.filter(|value| !value.is_null()).cloned();
+    let error = given(body.get("error"));
+    let within = error.as_ref().and_then(|error| given(error.get("message")));
+    let message = given(body.get("message")).or(within).or_else(|| error.clone())?;
+    let details = error.filter(Value::is_object);
     Some(Failure { message: message.as_str()?.to_owned(), details, ..Failure::default() })
 }
 
@@ -179,7 +183,7 @@ pub(crate) async fn fail_task(
     body: Body<Detail>,
 ) -> Answer<Detail> {
     let id = task_id(&id)?;
-    let Names { processor_id, body, .. } = names(request.query_string(), body.0)?;
+    let (processor_id, body) = report(request.query_string(), body.0)?;
     let failure = failure(&body).ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, NO_MESSAGE))?;
     let tasks = drop_in.tasks.clone();
     let failed = async move { tasks.fail(&caller.0, &id, processor_id.as_deref(), failure).await };

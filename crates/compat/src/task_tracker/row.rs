@@ -12,7 +12,7 @@ use super::shape::{stamp, word};
 use crate::common::DropIn;
 
 /// More progress entries than a task keeps.
-pub(super) const MOST: i64 = 1_000_000;
+const MOST: i64 = 1_000_000;
 
 /// A task.
 #[derive(Debug, Serialize, ToSchema)]
@@ -46,7 +46,7 @@ impl Row {
         if !task.status.is_terminal() {
             return Ok(Self::new(task, None, Value::Null));
         }
-        let last = drop_in.tasks.last_ended(caller, std::slice::from_ref(&task)).await?.pop().flatten();
+        let last = drop_in.tasks.last_ended(caller, std::slice::from_ref(&task), |_| true).await?.remove(&task.task_id);
         let entries = drop_in.engine.tasks.progress(caller, &task.task_id, 0, MOST).await?;
         let entries: Vec<Value> = entries.iter().map(entry).collect();
         Ok(Self::new(task, last, json!(entries)))
@@ -108,6 +108,6 @@ pub(super) fn numbered(entry: &ProgressEntry) -> Map<String, Value> {
 
 fn entry(entry: &ProgressEntry) -> Value {
     let mut data = numbered(entry);
-    data.entry("timestamp").or_insert_with(|| json!(stamp(entry.timestamp)));
+    data.insert("timestamp".into(), json!(stamp(entry.timestamp)));
     Value::Object(data)
 }

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::input;
 use super::row::{Row, timeout_at};
 use super::shape::{Flat, missing, refused, stamp, word};
-use crate::common::{Answer, Authorised, Body, DropIn};
+use crate::common::{Answer, Authorised, Body, DropIn, type_is};
 
 /// A new task.
 #[derive(ToSchema)]
@@ -33,7 +33,7 @@ async fn create(drop_in: web::Data<DropIn>, caller: Authorised<Flat>, body: Body
     let draft = input::draft(body.0)?;
     let (tasks, id) = (drop_in.tasks.clone(), draft.task_id.clone());
     let made = drop_in.engine.to_the_end(async move { tasks.create(&caller.0, draft).await }).await;
-    let task = made.map_err(missing(id.as_ref().map_or("", |id| id.as_str())))?;
+    let task = made.map_err(type_is("taskType")).map_err(missing(id.as_ref().map_or("", |id| id.as_str())))?;
     Ok(HttpResponse::Created().json(json!({
         "taskId": task.task_id, "status": word(task.status), "createdAt": stamp(task.created_at), "timeoutAt": timeout_at(&task),
     })))

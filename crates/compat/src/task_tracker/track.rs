@@ -43,7 +43,12 @@ pub(crate) async fn track_task(
     match opened.await {
         Ok(Opened::Stream(stream)) => {
             let id = id.into_inner();
-            Ok(sse::follow(*stream, sse::opening(), permit, move |frame| render(&id, &frame)))
+            let mut first = sse::opening().to_vec();
+            if let Some(position) = stream.begins_at() {
+                // No event, only the id: who is cut off before the first event resumes here.
+                first.extend_from_slice(format!("id: {}\n\n", position.progress).as_bytes());
+            }
+            Ok(sse::follow(*stream, first.into(), permit, move |frame| render(&id, &frame)))
         }
         Ok(Opened::NothingLeft) => Ok(sse::response(stream::iter([Ok(sse::opening())]))),
         Err(ApiError::Service(ServiceError::TaskNotFound { .. })) => {

@@ -3,12 +3,12 @@
 use actix_web::{HttpResponse, post, web};
 use serde_json::{Value, json};
 use task_domain::decide::Report;
-use task_domain::{Origin, Task, TaskId};
+use task_domain::{Origin, Task};
 use task_server::plumbing::task_id;
-use task_service::{Caller, NamedClaim, ServiceError};
+use task_service::NamedClaim;
 
 use super::input;
-use super::row::{MOST, Row};
+use super::row::Row;
 use super::shape::{Flat, refused, stamp, word};
 use crate::common::{Answer, Authorised, Body, DropIn, ResultBody};
 
@@ -16,21 +16,6 @@ fn moved(task: &Task) -> HttpResponse {
     HttpResponse::Created().json(json!({
         "taskId": task.task_id, "status": word(task.status), "updatedAt": stamp(task.updated_at),
     }))
-}
-
-/// Whom to compare the holder with: nobody, where the caller or the holder named none.
-async fn holder(
-    drop_in: &DropIn,
-    caller: &Caller,
-    id: &TaskId,
-    named: Option<String>,
-) -> Result<Option<String>, ServiceError> {
-    if named.is_none() {
-        return Ok(None);
-    }
-    let current = drop_in.tasks.get(caller, id).await?.current;
-    let is_nameless = current.is_some_and(|execution| execution.worker_id.as_deref() == Some(""));
-    Ok(named.filter(|_| !is_nameless))
 }
 
 /// Starts a pending task.
@@ -46,7 +31,7 @@ pub(crate) async fn start_task(
     body: Body<Flat>,
 ) -> Answer<Flat> {
     let worker_id = input::worker(body.0)?.unwrap_or_default();
-    let claim = NamedClaim { worker_id, lease_seconds: drop_in.lease_seconds };
+    let claim = NamedClaim { worker_id, lease_seconds: drop_in.lease_seconds, attribute: None };
     let tasks = drop_in.tasks.clone();
     let started = async {
         let task = task_id(&id)?;
@@ -72,13 +57,12 @@ pub(crate) async fn complete_task(
     let tasks = drop_in.tasks.clone();
     let done = async {
         let task = task_id(&id)?;
-        let holder = holder(&drop_in, &caller.0, &task, named).await?;
         let report = Report { result, ..Report::default() };
-        let done = async move { tasks.complete(&caller.0, &task, holder.as_deref(), report).await };
+        let done = async move { tasks.complete(&caller.0, &task, named.as_deref(), report).await };
         drop_in.engine.to_the_end(done).await
     };
     let conflict = |status: &str| format!("Task {id} cannot be completed, current status: {status}");
-    Ok(moved(&done.await.map_err(refused(&id, "complete", conflict))?.task))
+    Ok(moved(&done.await.map_err(refused(&id, "complete", conflict))?))
 }
 
 /// Reports failure.
@@ -97,12 +81,11 @@ pub(crate) async fn fail_task(
     let tasks = drop_in.tasks.clone();
     let done = async {
         let task = task_id(&id)?;
-        let holder = holder(&drop_in, &caller.0, &task, named).await?;
-        let done = async move { tasks.fail(&caller.0, &task, holder.as_deref(), failure).await };
+        let done = async move { tasks.fail(&caller.0, &task, named.as_deref(), failure).await };
         drop_in.engine.to_the_end(done).await
     };
     let conflict = |status: &str| format!("Task {id} cannot be failed, current status: {status}");
-    Ok(moved(&done.await.map_err(refused(&id, "fail", conflict))?.task))
+    Ok(moved(&done.await.map_err(refused(&id, "fail", conflict))?))
 }
 
 /// Ends a task that is not done as timed out.
@@ -168,7 +151,7 @@ pub(crate) async fn process_timeouts(drop_in: web::Data<DropIn>, caller: Authori
 #[post("/api/v1/tasks/claim")]
 pub(crate) async fn claim_next(drop_in: web::Data<DropIn>, caller: Authorised<Flat>, body: Body<Flat>) -> Answer<Flat> {
     let (task_types, worker_id) = input::claim(body.0)?;
-    let claim = NamedClaim { worker_id, lease_seconds: drop_in.lease_seconds };
+    let claim = NamedClaim { worker_id, lease_seconds: drop_in.lease_seconds, attribute: None };
     let tasks = drop_in.tasks.clone();
     let claimed =
         drop_in.engine.to_the_end(async move { tasks.claim_next(&caller.0, task_types, &claim).await }).await?;
@@ -188,15 +171,10 @@ pub(crate) async fn release_task(
     body: Body<Flat>,
 ) -> Answer<Flat> {
     let named = input::named_worker(body.0)?;
-    let (tasks, engine) = (drop_in.tasks.clone(), drop_in.engine.clone());
+    let tasks = drop_in.tasks.clone();
     let released = async {
         let task = task_id(&id)?;
-        let holder = holder(&drop_in, &caller.0, &task, Some(named)).await?;
-        let released = async move {
-            let released = tasks.release(&caller.0, &task, holder.as_deref()).await?;
-            Ok((released.task, engine.tasks.progress(&caller.0, &task, 0, MOST).await?.len()))
-        };
-        drop_in.engine.to_the_end(released).await
+        drop_in.engine.to_the_end(async move { tasks.release(&caller.0, &task, Some(&named)).await }).await
     };
     let conflict = |status: &str| format!("Task {id} cannot be released, current status: {status}");
     let (task, kept) = released.await.map_err(refused(&id, "release", conflict))?;

@@ -61,6 +61,21 @@ pub struct Change {
 }
 
 impl Change {
+    /// This change and the edit that it was decided upon, as one: saved whole or not at all. The
+    /// history is this one's.
+    pub fn after(self, edit: Change) -> Change {
+        let history = HistoryEntry { from_status: edit.history.from_status, ..self.history };
+        let mut events = edit.events;
+        events.extend(self.events);
+        Change {
+            expected_seq: edit.expected_seq,
+            definition_changed: edit.definition_changed || self.definition_changed,
+            history,
+            events,
+            ..self
+        }
+    }
+
     /// Whether the task is queued at a new place. An attempt that was released or lost without a
     /// delay goes back to the place that it had, and so does one that was held back.
     pub fn takes_a_place(&self) -> bool {

@@ -17,7 +17,7 @@ const CREATE: &str = "POST /api/v1/tasks";
 const CLAIM: &str = "POST /api/v1/tasks/{task_id}/claim";
 
 /// Makes a key as `admin`, in its tenant.
-async fn make(app: &TestApp, admin: &str, scopes: &[&str]) -> String {
+pub(crate) async fn make(app: &TestApp, admin: &str, scopes: &[&str]) -> String {
     let call = app.call("task_service", "POST /api/v1/keys", &[]).key(admin);
     let made = call.json(json!({"name": "worker", "scopes": scopes})).send().await.expect(201);
     made["key"].as_str().unwrap().to_owned()

@@ -108,6 +108,8 @@ async fn a_task_is_processed_again_when_it_is_set_to_pending(app: TestApp) {
 async fn what_is_changed_or_deleted_meanwhile_is_not_completed(app: TestApp) {
     let first = create(&app, json!({"title": "changed", "conversations": [{"content": "a"}]})).await;
     status_becomes(&app, first, "processing").await;
+    let kept = call(&app, PUT, Some(first), Some(json!({"status": "processing", "title": "kept"}))).await.expect(200);
+    assert_eq!((&kept["status"], &kept["title"]), (&json!("processing"), &json!("kept")));
     let second = create(&app, json!({"title": "deleted"})).await;
     let status = call(&app, "GET /status", None, None).await.expect(200);
     assert_eq!((&status["current_tasks"], &status["worker_running"]), (&json!([first]), &json!(true)));
@@ -151,6 +153,14 @@ async fn a_task_is_edited_and_deleted(app: TestApp) {
         (&json!("new"), &json!("d"), &json!("pending"))
     );
     assert_eq!(edited, get(&app, id).await);
+    let both = call(&app, PUT, Some(id), Some(json!({"title": "done", "status": "completed"}))).await.expect(200);
+    assert_eq!((&both["title"], &both["status"]), (&json!("done"), &json!("completed")));
+    let tasks = app.call("task_service", "GET /api/v1/tasks", &[]).key("dev_api_key").query("origin=task_management");
+    let task_id = tasks.send().await.expect(200)["tasks"][0]["task_id"].clone();
+    let history = app.call("task_service", "GET /api/v1/tasks/{task_id}/history", &[task_id.as_str().unwrap()]);
+    let history = history.key("dev_api_key").send().await.expect(200);
+    let actions: Vec<_> = history.as_array().unwrap().iter().map(|entry| entry["action"].clone()).collect();
+    assert_eq!(actions, ["create", "update", "set_status"], "title and status in one change");
     for status in ["completed", "failed", "cancelled", "pending"] {
         let edited = call(&app, PUT, Some(id), Some(json!({"status": status}))).await.expect(200);
         assert_eq!(edited["status"], status);
@@ -195,10 +205,24 @@ async fn every_problem_is_named(app: TestApp) {
     let missing = call(&app, CREATE, None, Some(json!({"conversations": [{}]}))).await.expect(422);
     let locations: Vec<&Value> = missing["detail"].as_array().unwrap().iter().map(|problem| &problem["loc"]).collect();
     assert_eq!(locations, [&json!(["body", "title"]), &json!(["body", "conversations", "0", "content"])]);
+    for wrong in [json!("nonsense"), json!({"content": "a"}), json!(7)] {
+        let refused = call(&app, CREATE, None, Some(json!({"title": "t", "conversations": wrong}))).await.expect(422);
+        assert_eq!(refused["detail"][0]["loc"], json!(["body", "conversations"]));
+    }
+    let none = call(&app, CREATE, None, Some(json!({"title": "t", "conversations": null}))).await.expect(200);
+    assert_eq!(none["conversations"], json!([]));
+    for (route, name) in [(PUT, "task_id"), ("PUT /conversations/{conversation_id}", "conversation_id")] {
+        let wrong = app.call(API, route, &["one"]).json(json!({})).send().await.expect(422);
+        assert_eq!(wrong["detail"][0]["loc"], json!(["path", name]));
+    }
+    let nobody = call(&app, "POST /tasks/{task_id}/conversations/", Some(999_999), Some(json!({"content": "a"}))).await;
+    nobody.is(404, json!({"detail": "Task not found"}));
     call(&app, CREATE, None, Some(json!({"title": "x".repeat(255)}))).await.expect(200);
     call(&app, CREATE, None, Some(json!({"title": "x".repeat(256)}))).await.expect(422);
     let id = create(&app, json!({"title": "t"})).await;
-    call(&app, PUT, Some(id), Some(json!({"status": "processing"}))).await.expect(422);
+    let refused = call(&app, PUT, Some(id), Some(json!({"status": "processing", "title": "new"}))).await.expect(422);
+    assert_eq!(refused["detail"][0]["loc"], json!(["body", "status"]));
+    assert_eq!(get(&app, id).await["title"], "t");
     call(&app, PUT, Some(id), Some(json!({"title": 1}))).await.expect(422);
     for route in [GET, "DELETE /tasks/{task_id}", "GET /tasks/{task_id}/conversations/"] {
         let wrong = app.call(API, route, &["one"]).send().await.expect(422);

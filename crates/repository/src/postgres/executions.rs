@@ -1,5 +1,7 @@
 //! Leases and reads of executions.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Nullable, Text, Uuid as SqlUuid};
@@ -82,7 +84,8 @@ impl ExecutionStore for PostgresEngine {
     }
 
     async fn last_ended(&self, tenant_id: &TenantId, tasks: &[(i64, TaskId)]) -> StoreResult<Vec<Execution>> {
-        let numbers: Vec<i64> = tasks.iter().map(|(number, _)| *number).collect();
+        let mut names: HashMap<i64, TaskId> = tasks.iter().cloned().collect();
+        let numbers: Vec<i64> = names.keys().copied().collect();
         let mut connection = self.pools.main().await?;
         let rows: Vec<ExecutionRow> = Sql(include_str!("sql/last_ended.sql"))
             .bind::<Text, _>(tenant_id.as_str())
@@ -91,11 +94,8 @@ impl ExecutionStore for PostgresEngine {
             .load(&mut connection)
             .await
             .map_err(errors::failed)?;
-        let named = rows.into_iter().filter_map(|row| {
-            let (_, task_id) = tasks.iter().find(|(number, _)| *number == row.task_id)?;
-            Some(execution(row, task_id.clone()))
-        });
-        Ok(named.collect())
+        let named = |row: ExecutionRow| names.remove(&row.task_id).map(|task_id| execution(row, task_id));
+        Ok(rows.into_iter().filter_map(named).collect())
     }
 
     async fn list_executions(&self, query: &ExecutionQuery) -> StoreResult<Vec<Execution>> {

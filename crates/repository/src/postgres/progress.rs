@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use diesel::dsl::count_star;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Jsonb, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
@@ -75,6 +76,21 @@ impl ProgressStore for PostgresEngine {
     ) -> StoreResult<Option<ProgressAppended>> {
         let key = (tenant_id.clone(), task_id.clone());
         self.appends.submit(Append { key, token, entries: entries.to_vec() }).await
+    }
+
+    async fn count_progress(&self, tenant_id: &TenantId, task_id: &TaskId) -> StoreResult<i64> {
+        let same_task =
+            task_progress::tenant_id.eq(user_tasks::tenant_id).and(task_progress::task_id.eq(user_tasks::id));
+        let mut connection = self.pools.main().await?;
+        user_tasks::table
+            .inner_join(task_progress::table.on(same_task))
+            .filter(user_tasks::tenant_id.eq(tenant_id.as_str()))
+            .filter(user_tasks::task_id.eq(task_id.as_str()))
+            .filter(user_tasks::deleted_at.is_null())
+            .select(count_star())
+            .get_result(&mut connection)
+            .await
+            .map_err(errors::failed)
     }
 
     async fn list_progress(

@@ -9,7 +9,7 @@ use diesel::dsl::{auto_type, now, sql};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Interval, Nullable, SmallInt, Text};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
-use task_domain::{Handler, TaskStatus};
+use task_domain::{Handler, Origin, TaskStatus, TenantId};
 use task_protocols::{Loaded, REMINDED_LATE, StoreResult, TimedStore};
 
 use super::clock::clock_timestamp;
@@ -51,8 +51,13 @@ impl TimedStore for PostgresEngine {
         all(query.select(columns()).load(&mut connection).await)
     }
 
-    async fn past_deadline(&self, limit: i64) -> StoreResult<Vec<Loaded>> {
-        let query = live_tasks().filter(task_states::timeout_at.le(now)).order(task_states::timeout_at).limit(limit);
+    async fn past_deadline(&self, of: Option<(TenantId, Origin)>, limit: i64) -> StoreResult<Vec<Loaded>> {
+        let late = live_tasks().filter(task_states::timeout_at.le(now)).order(task_states::timeout_at).limit(limit);
+        let mut query = late.into_boxed();
+        if let Some((tenant_id, origin)) = of {
+            query = query.filter(task_states::tenant_id.eq(tenant_id.as_str().to_owned()));
+            query = query.filter(task_states::origin.eq(origin.as_str()));
+        }
         let mut connection = self.pools.main().await?;
         all(query.select(columns()).load(&mut connection).await)
     }

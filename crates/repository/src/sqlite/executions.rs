@@ -1,10 +1,13 @@
 //! Executions: claims, heartbeats, reads.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::{Bool, Text};
 use task_domain::{Execution, ExecutionStatus, LeaseToken, Task, TaskId, TenantId, UserId};
 use task_protocols::{
     ClaimRequest, ClaimTaskRequest, ClaimedTask, ExecutionQuery, ExecutionStore, Heartbeat, RECENT_EXECUTIONS, Seat,
@@ -41,6 +44,10 @@ fn held_seconds(
         .filter(task_states::lease_token.eq(Id(token.as_uuid())).and(task_states::lease_expires_at.gt(Stamp(now))));
     held.select(task_states::lease_seconds).first(conn).optional()
 }
+
+/// The last executions of the tasks whose numbers follow, as a JSON list; up to the tenant.
+const LAST_ENDED: &str = "(task_executions.task_id, task_executions.id) IN \
+    (SELECT t.value, (SELECT x.id FROM task_executions AS x WHERE x.tenant_id = ";
 
 /// Extends a lease that is current; `None` when it is not. `seconds`: `None` = its current length.
 pub(super) fn extend(
@@ -165,16 +172,19 @@ impl ExecutionStore for SqliteEngine {
     async fn last_ended(&self, tenant_id: &TenantId, tasks: &[(i64, TaskId)]) -> StoreResult<Vec<Execution>> {
         let (tenant_id, tasks) = (tenant_id.clone(), tasks.to_vec());
         self.read(move |conn| {
-            let mut executions = Vec::with_capacity(tasks.len());
-            for (number, task_id) in tasks {
-                let row: Option<ExecutionRow> = task_executions::table
-                    .filter(task_executions::tenant_id.eq(tenant_id.as_str()).and(task_executions::task_id.eq(number)))
-                    .order(task_executions::id.desc())
-                    .first(conn)
-                    .optional()?;
-                executions.extend(row.map(|row| row.into_execution(task_id)));
-            }
-            Ok(executions)
+            let mut names: HashMap<i64, TaskId> = tasks.into_iter().collect();
+            let numbers = serde_json::json!(names.keys().collect::<Vec<_>>()).to_string();
+            let last = sql::<Bool>(LAST_ENDED)
+                .bind::<Text, _>(tenant_id.as_str())
+                .sql(" AND x.task_id = t.value ORDER BY x.id DESC LIMIT 1) FROM json_each(")
+                .bind::<Text, _>(numbers)
+                .sql(") AS t)");
+            let rows: Vec<ExecutionRow> = task_executions::table
+                .filter(task_executions::tenant_id.eq(tenant_id.as_str()))
+                .filter(last)
+                .load(conn)?;
+            let named = |row: ExecutionRow| names.remove(&row.task_id).map(|id| row.into_execution(id));
+            Ok(rows.into_iter().filter_map(named).collect())
         })
         .await
     }

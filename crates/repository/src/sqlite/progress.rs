@@ -1,6 +1,7 @@
 //! Progress entries.
 
 use async_trait::async_trait;
+use diesel::dsl::count_star;
 use diesel::prelude::*;
 use task_domain::{JsonObject, LeaseToken, TaskId, TenantId};
 use task_protocols::{ProgressAppended, ProgressEntry, ProgressStore, StoreResult};
@@ -49,6 +50,17 @@ impl ProgressStore for SqliteEngine {
                 diesel::delete(oldest).execute(conn)?;
             }
             Ok(Some(ProgressAppended { seq_id, timestamp: now, lease }))
+        })
+        .await
+    }
+
+    async fn count_progress(&self, tenant_id: &TenantId, task_id: &TaskId) -> StoreResult<i64> {
+        let (tenant_id, task_id) = (tenant_id.clone(), task_id.clone());
+        self.read(move |conn| {
+            let Some(id) = tasks::live_id(conn, &tenant_id, &task_id)? else { return Ok(0) };
+            let kept = task_progress::table
+                .filter(task_progress::tenant_id.eq(tenant_id.as_str()).and(task_progress::task_id.eq(id)));
+            kept.select(count_star()).first(conn)
         })
         .await
     }

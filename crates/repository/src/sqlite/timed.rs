@@ -8,7 +8,7 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::result::Error;
 use diesel::sql_types::Bool;
-use task_domain::{Task, TaskStatus};
+use task_domain::{Origin, Task, TaskStatus, TenantId};
 use task_protocols::{Loaded, REMINDED_LATE, StoreResult, TimedStore};
 
 use super::schema::{task_states, user_tasks};
@@ -71,14 +71,15 @@ impl TimedStore for SqliteEngine {
         .await
     }
 
-    async fn past_deadline(&self, limit: i64) -> StoreResult<Vec<Loaded>> {
+    async fn past_deadline(&self, of: Option<(TenantId, Origin)>, limit: i64) -> StoreResult<Vec<Loaded>> {
         self.due_by(move |conn, now| {
-            task_states::table
-                .filter(task_states::timeout_at.le(now))
-                .order(task_states::timeout_at)
-                .limit(limit)
-                .select((task_states::tenant_id, task_states::id))
-                .load(conn)
+            let late = task_states::table.filter(task_states::timeout_at.le(now)).order(task_states::timeout_at);
+            let mut query = late.limit(limit).select((task_states::tenant_id, task_states::id)).into_boxed();
+            if let Some((tenant_id, origin)) = &of {
+                query = query.filter(task_states::tenant_id.eq(tenant_id.as_str()));
+                query = query.filter(task_states::origin.eq(Word(*origin)));
+            }
+            query.load(conn)
         })
         .await
     }

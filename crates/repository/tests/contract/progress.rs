@@ -5,7 +5,7 @@ use serde_json::json;
 use task_domain::JsonObject;
 use task_domain::decide;
 
-use crate::support::build::{new_task, object, queued};
+use crate::support::build::{new_task, object, queued, tenant};
 use crate::support::{Stores, secs, strange_token, token_of};
 
 fn entry(worker: usize, n: usize) -> JsonObject {
@@ -44,6 +44,10 @@ pub(crate) async fn progress_is_listed_from_a_position_up_to_a_limit(stores: Sto
         let listed = stores.progress.list_progress(tenant_id, id, after, limit).await.unwrap();
         assert_eq!(listed.iter().map(|e| e.seq_id).collect::<Vec<_>>(), expected, "after {after}, limit {limit}");
     }
+    assert_eq!(stores.progress.count_progress(tenant_id, id).await.unwrap(), 10);
+    assert_eq!(stores.progress.count_progress(&tenant("other"), id).await.unwrap(), 0);
+    stores.apply(&task, decide::delete).await;
+    assert_eq!(stores.progress.count_progress(tenant_id, id).await.unwrap(), 0);
 }
 
 /// 50 appenders at once, each four times one to three entries: numbers without holes, every entry

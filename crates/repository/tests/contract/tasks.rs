@@ -137,7 +137,7 @@ pub(crate) async fn a_deleted_task_is_never_due_and_never_claimed(stores: Stores
         stores.apply(task, decide::delete).await;
     }
     assert!(stores.timed.due_tasks(10).await.unwrap().is_empty());
-    assert!(stores.timed.past_deadline(10).await.unwrap().is_empty());
+    assert!(stores.timed.past_deadline(None, 10).await.unwrap().is_empty());
     assert!(stores.executions.claim(&crate::support::claim_types(&["garden"], 10)).await.unwrap().is_empty());
 }
 

@@ -1,7 +1,7 @@
 //! What time makes due: each oldest first, within a limit, with the store's clock.
 
 use task_domain::decide::{self, NewTask};
-use task_domain::{Task, TaskPatch, TaskStatus};
+use task_domain::{Origin, Task, TaskPatch, TaskStatus, TenantId};
 use task_protocols::Loaded;
 
 use crate::support::build::{new_task, queued, tenant};
@@ -89,14 +89,24 @@ pub(crate) async fn runs_past_their_deadline_are_found_queued_running_and_paused
     let held = stores.claim_at(&finished, now - secs(790), 3600).await;
     let token = token_of(&held);
     stores.apply(&held, |task, moment| decide::complete(task, token, decide::Report::default(), moment)).await;
-    let found = stores.timed.past_deadline(10).await.unwrap();
+    let found = stores.timed.past_deadline(None, 10).await.unwrap();
     assert_eq!(ids(&found), [running.id, held_back.id, still_queued.id]);
-    assert_eq!(ids(&stores.timed.past_deadline(1).await.unwrap()), [running.id]);
+    assert_eq!(ids(&stores.timed.past_deadline(None, 1).await.unwrap()), [running.id]);
     for loaded in &found {
         assert_eq!(loaded.task, stores.load(&loaded.task).await);
         stores.apply_at(&loaded.task, loaded.now, decide::deadline).await;
     }
-    assert!(stores.timed.past_deadline(10).await.unwrap().is_empty());
+    let ours = Some((TenantId::default_tenant(), Origin::TaskTracker));
+    let of_tracker = NewTask { origin: Origin::TaskTracker, timeout_seconds: Some(100), ..queued() };
+    let late = stores.create_at(of_tracker.clone(), now - secs(150)).await;
+    let canonical = NewTask { origin: Origin::TaskService, ..of_tracker.clone() };
+    stores.create_at(canonical, now - secs(300)).await;
+    stores.create_at(NewTask { tenant_id: tenant("other"), ..of_tracker }, now - secs(300)).await;
+    assert_eq!(ids(&stores.timed.past_deadline(ours, 1).await.unwrap()), [late.id]);
+    for loaded in stores.timed.past_deadline(None, 10).await.unwrap() {
+        stores.apply_at(&loaded.task, loaded.now, decide::deadline).await;
+    }
+    assert!(stores.timed.past_deadline(None, 10).await.unwrap().is_empty());
 }
 
 pub(crate) async fn reminders_are_those_of_tasks_that_are_not_done_each_once(stores: Stores) {
@@ -147,7 +157,7 @@ pub(crate) async fn a_task_that_cannot_be_read_keeps_no_other_waiting(stores: St
     }
     let readable = [tasks[1].id];
     assert_eq!(ids(&stores.timed.expired_leases(10).await.unwrap()), readable);
-    assert_eq!(ids(&stores.timed.past_deadline(10).await.unwrap()), readable);
+    assert_eq!(ids(&stores.timed.past_deadline(None, 10).await.unwrap()), readable);
     assert_eq!(ids(&stores.timed.due_reminders(10).await.unwrap()), readable);
     assert_eq!(ids(&stores.timed.due_tasks(10).await.unwrap()), [scheduled[1].id]);
 }
@@ -155,7 +165,7 @@ pub(crate) async fn a_task_that_cannot_be_read_keeps_no_other_waiting(stores: St
 pub(crate) async fn nothing_is_due_in_an_empty_store(stores: Stores) {
     assert!(stores.timed.due_tasks(10).await.unwrap().is_empty());
     assert!(stores.timed.expired_leases(10).await.unwrap().is_empty());
-    assert!(stores.timed.past_deadline(10).await.unwrap().is_empty());
+    assert!(stores.timed.past_deadline(None, 10).await.unwrap().is_empty());
     assert!(stores.timed.due_reminders(10).await.unwrap().is_empty());
     assert_eq!(stores.timed.release_delayed(10).await.unwrap(), 0);
 }

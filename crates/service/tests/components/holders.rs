@@ -6,30 +6,26 @@ use serde_json::json;
 use task_domain::decide::{LeaseGuard, Rejection, Report};
 use task_domain::{Origin, Task, TaskStatus};
 use task_protocols::{MockExecutionStore, MockProgressStore, MockTaskStore, SaveOutcome};
-use task_service::{OriginService, Scope, ServiceError, WorkerService};
+use task_service::{Amendment, OriginService, Said, Scope, ServiceError, StatusReport, WorkerService};
 
 use crate::support::{key, leased, loaded, saver, service, silent_hints, stored};
 
 fn origin_service(task: Task, saves: usize) -> OriginService {
-    let store = || {
-        let mut store = MockTaskStore::new();
-        let task = task.clone();
-        store.expect_find().returning(move |_, _| Ok(Some(loaded(task.clone()))));
-        store
-    };
-    let mut saving = store();
+    let mut store = MockTaskStore::new();
     let held = task.current.as_ref().and_then(|e| e.lease).map(|lease| lease.token);
-    saving
+    // One look a call.
+    store.expect_find().times(1).returning(move |_, _| Ok(Some(loaded(task.clone()))));
+    store
         .expect_save()
         .withf(move |change| Some(change.lease) == held.map(LeaseGuard::Held))
         .times(saves)
         .returning(|_| Ok(SaveOutcome::Saved { id: 7 }));
     let workers = WorkerService::new(
-        saver(saving, silent_hints()),
+        saver(MockTaskStore::new(), silent_hints()),
         Arc::new(MockExecutionStore::new()),
         Arc::new(MockProgressStore::new()),
     );
-    let tasks = Arc::new(service(store(), MockExecutionStore::new()));
+    let tasks = Arc::new(service(store, MockExecutionStore::new()));
     OriginService::new(tasks, workers, Origin::TaskRepository)
 }
 
@@ -45,7 +41,7 @@ async fn the_name_of_the_claimer_stands_for_its_token() {
         let service = origin_service(task.clone(), 1);
         let report = Report { result: json!({"ok": true}), ..Report::default() };
         let done = service.complete(&caller, &task.task_id, holder, report).await.unwrap();
-        assert_eq!(done.task.status, TaskStatus::Completed);
+        assert_eq!(done.status, TaskStatus::Completed);
     }
 }
 
@@ -61,9 +57,58 @@ async fn the_state_is_checked_before_the_holder_and_the_origin_before_both() {
     assert!(matches!(waiting, ServiceError::Rejected(Rejection::InvalidTransition { from: TaskStatus::Queued, .. })));
     assert!(matches!(complete(leased()).await, ServiceError::TaskNotFound { .. }));
     let task = of_origin(leased());
-    let error = origin_service(task.clone(), 0)
+    let nothing = MockTaskStore::new();
+    let workers = WorkerService::new(
+        saver(MockTaskStore::new(), silent_hints()),
+        Arc::new(MockExecutionStore::new()),
+        Arc::new(MockProgressStore::new()),
+    );
+    let tasks = Arc::new(service(nothing, MockExecutionStore::new()));
+    let error = OriginService::new(tasks, workers, Origin::TaskRepository)
         .complete(&key(&[Scope::TasksWrite], &[]), &task.task_id, None, Report::default())
         .await
         .unwrap_err();
     assert!(matches!(error, ServiceError::Forbidden { .. }), "{error:?}");
+}
+
+fn said(status: TaskStatus) -> Said {
+    Said::Reported(StatusReport { status, result: Some(json!({"r": 1})), error: None, lease_seconds: 60 })
+}
+
+#[tokio::test]
+async fn what_is_said_in_one_call_is_one_save_under_the_holders_lease() {
+    let task = of_origin(leased());
+    let service = origin_service(task.clone(), 1);
+    let edit = Amendment { name: Some("other".into()), ..Amendment::default() };
+    let both = key(&[Scope::TasksWrite, Scope::TasksWork], &[]);
+    let done = service.put(&both, &task.task_id, Some("w1"), &said(TaskStatus::Completed), &edit).await.unwrap();
+    assert_eq!((done.status, done.name.as_str()), (TaskStatus::Completed, "other"));
+    assert_eq!(done.last_result, Some(json!({"r": 1})));
+}
+
+#[tokio::test]
+async fn the_scope_is_checked_before_anything_changes() {
+    let edit = Amendment { name: Some("other".into()), ..Amendment::default() };
+    let nothing = Amendment::default();
+    let works = said(TaskStatus::Completed);
+    let sets = said(TaskStatus::Cancelled);
+    for (scope, said, edit, may) in [
+        (Scope::TasksWork, &works, &nothing, true),
+        (Scope::TasksWork, &works, &edit, false),
+        (Scope::TasksWork, &sets, &nothing, false),
+        (Scope::TasksWrite, &works, &nothing, false),
+    ] {
+        let task = of_origin(leased());
+        let service = origin_service(task.clone(), usize::from(may));
+        let put = service.put(&key(&[scope], &[]), &task.task_id, None, said, edit).await;
+        match put {
+            Ok(_) => assert!(may, "{scope:?} {said:?}"),
+            Err(error) => assert!(!may && matches!(error, ServiceError::Forbidden { .. }), "{error:?}"),
+        }
+    }
+    let task = of_origin(leased());
+    let other = origin_service(task.clone(), 0);
+    let both = key(&[Scope::TasksWrite, Scope::TasksWork], &[]);
+    let error = other.put(&both, &task.task_id, Some("w2"), &Said::Nothing, &nothing).await.unwrap_err();
+    assert!(matches!(error, ServiceError::NotHolder { .. }), "{error:?}");
 }

@@ -84,7 +84,7 @@ async fn the_owner_is_told_of_a_run_that_ended_whoever_ended_it() {
     let mut timed = MockTimedStore::new();
     timed.expect_release_delayed().returning(|_| Ok(0));
     timed.expect_expired_leases().returning(move |_| Ok(vec![lost.clone()]));
-    timed.expect_past_deadline().returning(move |_| Ok(vec![loaded(late.clone())]));
+    timed.expect_past_deadline().returning(move |_, _| Ok(vec![loaded(late.clone())]));
     Reaper::new(saver(loaded(task.clone())), Arc::new(timed)).tick().await.unwrap();
 
     tell_all(&notifier).await;

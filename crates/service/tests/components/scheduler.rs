@@ -60,7 +60,7 @@ async fn a_run_over_the_daily_limit_is_put_off_to_the_next_day() {
 async fn a_lapsed_lease_is_taken_back_and_a_renewed_one_is_not() {
     let mut timed = MockTimedStore::new();
     timed.expect_release_delayed().returning(|_| Ok(0));
-    timed.expect_past_deadline().returning(|_| Ok(Vec::new()));
+    timed.expect_past_deadline().returning(|_, _| Ok(Vec::new()));
     timed.expect_expired_leases().returning(|_| {
         let mut lapsed = loaded(leased());
         lapsed.now = now() + Duration::seconds(61);
@@ -83,7 +83,7 @@ async fn a_lapsed_lease_is_taken_back_and_a_renewed_one_is_not() {
 async fn a_tick_takes_back_two_hundred_leases_at_most_a_hundred_at_a_time() {
     let mut timed = MockTimedStore::new();
     timed.expect_release_delayed().returning(|_| Ok(0));
-    timed.expect_past_deadline().returning(|_| Ok(Vec::new()));
+    timed.expect_past_deadline().returning(|_, _| Ok(Vec::new()));
     let looks = std::sync::Arc::new(std::sync::atomic::AtomicI64::new(0));
     let counted = std::sync::Arc::clone(&looks);
     timed.expect_expired_leases().returning(move |limit| {
