@@ -43,8 +43,8 @@ fn stores() -> BackupStores {
     tasks.expect_list().returning(|filter| {
         assert_eq!(filter.user_id.as_ref().map(UserId::as_str), Some("../u/1"));
         Ok(match filter.after {
-            None => TaskPage { tasks: vec![task(1), task(2)], more: true, total: None },
-            Some(_) => TaskPage { tasks: vec![task(3)], more: false, total: None },
+            None => TaskPage { tasks: vec![task(1), task(2)], more: true, total: None, conversations: Vec::new() },
+            Some(_) => TaskPage { tasks: vec![task(3)], more: false, total: None, conversations: Vec::new() },
         })
     });
     let mut executions = MockExecutionStore::new();

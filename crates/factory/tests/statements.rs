@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use task_domain::decide::Report;
+use task_domain::decide::{Failure, Report};
 use task_domain::{
     Handler, JsonObject, LeaseToken, Limits, Origin, Priority, RetryPolicy, SubscriptionLevel, Task, TaskId, TenantId,
     TypeLimits, UserId,
@@ -15,8 +15,8 @@ use task_events::InProcessHints;
 use task_protocols::{ClaimRequest, ExecutorRegistry, TaskExecutor, TaskFilter};
 use task_repository::postgres::{PostgresConfig, PostgresEngine};
 use task_service::{
-    Access, Caller, Dependencies, Levels, LimitsPolicy, RunConstraints, Saver, Scope, TaskDraft, TaskService,
-    TaskServiceParts, WorkerService,
+    Access, Caller, ConversationService, Dependencies, Levels, LimitsPolicy, NamedClaim, OriginService, RunConstraints,
+    Saver, Scope, TaskDraft, TaskService, TaskServiceParts, WorkerService,
 };
 use task_testkit::pg::TestDatabase;
 use task_testkit::pg_meter::Meter;
@@ -32,8 +32,9 @@ impl ExecutorRegistry for NoExecutors {
 /// The services over one metered database, without any loop beside them.
 struct World {
     meter: Meter,
-    tasks: TaskService,
+    tasks: Arc<TaskService>,
     workers: WorkerService,
+    conversations: ConversationService,
     tenant: TenantId,
     _database: TestDatabase,
 }
@@ -47,7 +48,7 @@ impl World {
         let saver = Saver::new(engine.clone(), Arc::new(InProcessHints::default()));
         let policy = LimitsPolicy { limits: Limits::default(), default_level: SubscriptionLevel::Enterprise };
         let levels = Arc::new(Levels::fixed(policy));
-        let tasks = TaskService::new(TaskServiceParts {
+        let tasks = Arc::new(TaskService::new(TaskServiceParts {
             saver: saver.clone(),
             executions: engine.clone(),
             executors: Arc::new(NoExecutors),
@@ -57,9 +58,10 @@ impl World {
             history: engine.clone(),
             progress: engine.clone(),
             stopping: tokio_util::sync::CancellationToken::new(),
-        });
-        let workers = WorkerService::new(saver, engine.clone(), engine);
-        Self { meter, tasks, workers, tenant: TenantId::default_tenant(), _database: database }
+        }));
+        let workers = WorkerService::new(saver, engine.clone(), engine.clone());
+        let conversations = ConversationService::new(engine, Arc::clone(&tasks));
+        Self { meter, tasks, workers, conversations, tenant: TenantId::default_tenant(), _database: database }
     }
 
     /// Statements of one operation: the least of several, because now and then the database is also
@@ -206,4 +208,82 @@ async fn each_operation_sends_as_many_statements_as_the_page_says() {
         world.workers.complete(&world.tenant, &id, token, report).await.unwrap()
     };
     assert_eq!(world.of(complete).await, 2, "complete: load, save");
+}
+
+impl World {
+    fn drop_in(&self, origin: Origin) -> OriginService {
+        OriginService::new(Arc::clone(&self.tasks), self.workers.clone(), origin)
+    }
+
+    async fn ended(&self, api: &OriginService) -> Task {
+        let task = api.create(&key(), draft("garden", true)).await.unwrap();
+        api.claim(&key(), &task.task_id, &named()).await.unwrap();
+        api.complete(&key(), &task.task_id, Some("w1"), Report::default()).await.unwrap()
+    }
+}
+
+fn named() -> NamedClaim {
+    NamedClaim { worker_id: "w1".into(), lease_seconds: 60, attribute: None }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_drop_in_apis_send_as_many_as_the_canonical_one_to_create_and_read() {
+    let world = World::new().await;
+    let caller = key();
+    let filter = TaskFilter { count: true, conversations: true, ..TaskFilter::of(world.tenant.clone()) };
+    for origin in [Origin::TaskRepository, Origin::TaskManagement, Origin::Seedcore, Origin::TaskTracker] {
+        let api = world.drop_in(origin);
+        let create = world.of(async || api.create(&caller, draft("garden", true)).await.unwrap()).await;
+        assert_eq!(create, 1, "create at {origin}");
+        let list = world.of(async || api.list(&caller, filter.clone()).await.unwrap()).await;
+        assert_eq!(list, 1, "a list at {origin}, whose page has all: its total is known");
+        let first = TaskFilter { limit: 1, ..filter.clone() };
+        let list = world.of(async || api.list(&caller, first.clone()).await.unwrap()).await;
+        assert_eq!(list, 2, "a list at {origin}, whose page has not all: page, count");
+    }
+    let management = world.drop_in(Origin::TaskManagement);
+    let numbered = management.create(&caller, draft("garden", true)).await.unwrap();
+    let read = world.of(async || management.get_by_number(&caller, numbered.id).await.unwrap()).await;
+    assert_eq!(read, 1, "a task by its number, with how many conversations it has");
+    world.conversations.add(&caller, &numbered.task_id, "a", "active").await.unwrap();
+    assert_eq!(management.get_by_number(&caller, numbered.id).await.unwrap().1, 1);
+
+    let tracker = world.drop_in(Origin::TaskTracker);
+    let ended = world.ended(&tracker).await;
+    let read = world.of(async || tracker.get_with_last(&caller, &ended.task_id).await.unwrap()).await;
+    assert_eq!(read, 1, "an ended task with its last attempt");
+    let entries = world.of(async || tracker.progress_of(&ended).await.unwrap()).await;
+    assert_eq!(entries, 1, "its progress");
+    let page = [ended];
+    let last = world.of(async || tracker.last_ended(&caller, &page, |_| true).await.unwrap()).await;
+    assert_eq!(last, 1, "the last attempts of a page");
+    let counts = world.of(async || tracker.counts(&caller, Duration::ZERO).await.unwrap()).await;
+    assert_eq!(counts, 1, "counts");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn work_under_a_name_sends_one_statement_to_look_and_one_to_save() {
+    let world = World::new().await;
+    let (caller, api) = (key(), world.drop_in(Origin::TaskTracker));
+    let mut queued = Vec::new();
+    for _ in 0..12 {
+        queued.push(api.create(&caller, draft("garden", true)).await.unwrap().task_id);
+    }
+    let mut claimed = queued.clone();
+    let mut least = Vec::new();
+    for _ in 0..3 {
+        let claim = async || api.claim(&caller, &queued.pop().unwrap(), &named()).await.unwrap();
+        least.push(world.of(claim).await);
+    }
+    assert_eq!(least, [2; 3], "claim: look, claim");
+    let complete =
+        async || api.complete(&caller, &claimed.pop().unwrap(), Some("w1"), Report::default()).await.unwrap();
+    assert_eq!(world.of(complete).await, 2, "complete: look, save");
+    let fail = async || {
+        let failure = Failure { message: "no".into(), ..Failure::default() };
+        api.fail(&caller, &claimed.pop().unwrap(), None, failure).await.unwrap()
+    };
+    assert_eq!(world.of(fail).await, 2, "fail: look, save");
+    let release = async || api.release(&caller, &claimed.pop().unwrap(), Some("w1")).await.unwrap();
+    assert_eq!(world.of(release).await, 3, "release: look, save, count what is kept");
 }

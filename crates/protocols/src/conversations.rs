@@ -26,9 +26,6 @@ pub trait ConversationStore: Send + Sync {
         limit: i64,
     ) -> StoreResult<Vec<Conversation>>;
 
-    /// How many entries each of these tasks (bigint ids) has, those without any left out. In no order.
-    async fn count_conversations(&self, tenant_id: &TenantId, tasks: &[i64]) -> StoreResult<Vec<(i64, i64)>>;
-
     async fn find_conversation(&self, tenant_id: &TenantId, id: i64) -> StoreResult<Option<Conversation>>;
 
     /// Changes what is given; the entry afterwards.

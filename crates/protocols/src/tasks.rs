@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use task_domain::decide::Change;
-use task_domain::{LimitExceeded, Origin, Priority, Task, TaskId, TaskStatus, TenantId, UserId};
+use task_domain::{Execution, LimitExceeded, Origin, Priority, Task, TaskId, TaskStatus, TenantId, UserId};
 
 use crate::StoreResult;
 
@@ -87,9 +87,43 @@ pub struct TaskFilter {
     pub limit: i64,
     /// Whether to count all that fit as well, wherever the page begins.
     pub count: bool,
+    /// Whether to count the conversation entries of each task.
+    pub conversations: bool,
 }
 
 impl TaskFilter {
+    /// How many tasks fit in all, where a page of so many tells.
+    pub fn total_of_last_page(&self, tasks: usize, more: bool) -> Option<i64> {
+        let tells = !more && self.after.is_none() && (tasks > 0 || self.offset == 0);
+        i64::try_from(tasks).ok().filter(|_| tells).map(|tasks| self.offset + tasks)
+    }
+
+    /// Whether it asks of a drop-in API's tasks for nothing but where they stand.
+    pub fn is_of_states_only(&self) -> bool {
+        let anything = Self {
+            origin: self.origin,
+            status: self.status,
+            statuses: self.statuses.clone(),
+            sort: self.sort,
+            after: self.after.clone(),
+            offset: self.offset,
+            limit: self.limit,
+            count: self.count,
+            conversations: self.conversations,
+            ..Self::of(self.tenant_id.clone())
+        };
+        self.origin.is_some_and(|origin| origin != Origin::TaskService) && *self == anything
+    }
+
+    /// The sum of the counts (by status and type) whose status it asks for.
+    pub fn sum(&self, counts: &[(TaskStatus, String, i64)]) -> i64 {
+        let fits = |status: &TaskStatus| {
+            self.status.is_none_or(|wanted| wanted == *status)
+                && (self.statuses.is_empty() || self.statuses.contains(status))
+        };
+        counts.iter().filter(|(status, ..)| fits(status)).map(|(.., count)| count).sum()
+    }
+
     /// The first 50 tasks of a tenant.
     pub fn of(tenant_id: TenantId) -> Self {
         Self {
@@ -112,6 +146,7 @@ impl TaskFilter {
             offset: 0,
             limit: 50,
             count: false,
+            conversations: false,
         }
     }
 }
@@ -124,6 +159,8 @@ pub struct TaskPage {
     pub more: bool,
     /// How many fit in all, where it was asked for.
     pub total: Option<i64>,
+    /// Conversation entries of each of the tasks, where it was asked for; else 0 of each.
+    pub conversations: Vec<i64>,
 }
 
 /// Reads tasks, and saves changes whole.
@@ -144,10 +181,18 @@ pub trait TaskStore: Send + Sync {
     /// task may have been deleted since.
     async fn made_under(&self, tenant_id: &TenantId, caller: &str, key: &str) -> StoreResult<Option<(TaskId, String)>>;
 
-    /// The task with this bigint id, as [`Self::find`] finds it.
-    async fn find_by_number(&self, tenant_id: &TenantId, number: i64) -> StoreResult<Option<Loaded>>;
+    /// The same and, of a task that has no current attempt, the one that ended last.
+    async fn find_with_last(
+        &self,
+        tenant_id: &TenantId,
+        task_id: &TaskId,
+    ) -> StoreResult<Option<(Loaded, Option<Execution>)>>;
 
-    /// How many live tasks of an origin there are, by status and type; in no order, none of them 0.
+    /// The task with this bigint id, as [`Self::find`] finds it, and how many conversation entries it has.
+    async fn find_by_number(&self, tenant_id: &TenantId, number: i64) -> StoreResult<Option<(Loaded, i64)>>;
+
+    /// How many live tasks of a drop-in API there are, by status and type as claimed; in no order, none
+    /// of them 0.
     async fn count_by_status(
         &self,
         tenant_id: &TenantId,

@@ -1,7 +1,6 @@
 //! Conversations of tasks on behalf of a caller: whoever may see a task sees its conversations,
 //! whoever may change it writes them.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use task_domain::{Conversation, Task, TaskId};
@@ -57,15 +56,6 @@ impl ConversationService {
     /// The same of a task that the caller has just read.
     pub async fn of(&self, task: &Task, after: i64, limit: i64) -> Result<Vec<Conversation>, ServiceError> {
         Ok(self.conversations.list_conversations(&task.tenant_id, &task.task_id, after, limit).await?)
-    }
-
-    /// How many entries each of these tasks has, in their order; they must be of one tenant.
-    pub async fn count(&self, tasks: &[Task]) -> Result<Vec<i64>, ServiceError> {
-        let Some(first) = tasks.first() else { return Ok(Vec::new()) };
-        let numbers: Vec<i64> = tasks.iter().map(|task| task.id).collect();
-        let counted = self.conversations.count_conversations(&first.tenant_id, &numbers).await?;
-        let counted: HashMap<i64, i64> = counted.into_iter().collect();
-        Ok(numbers.iter().map(|number| counted.get(number).copied().unwrap_or(0)).collect())
     }
 
     /// Reads one entry.

@@ -57,10 +57,15 @@ impl ExecutorPool {
         Self { parts, background, config, task_types }
     }
 
+    /// Whether it is to run nothing.
+    pub fn is_off(&self) -> bool {
+        self.config.concurrency == 0
+    }
+
     /// Claims and runs until `stop` fires; then returns at once, while what runs is finished or
     /// given back under the background runner's eye.
     pub async fn run(&self, stop: CancellationToken) {
-        if self.config.concurrency == 0 {
+        if self.is_off() {
             return stop.cancelled().await;
         }
         self.parts.workers.seen().serve(&self.task_types, self.config.origin);

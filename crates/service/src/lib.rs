@@ -9,6 +9,7 @@ mod caller;
 mod change;
 mod claim_dispatcher;
 mod conversations;
+mod counted;
 mod dependencies;
 mod error;
 mod executor_pool;

@@ -2,14 +2,17 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use task_domain::decide::{self, Rejection};
 use task_domain::{Execution, JsonObject, NewConversation, Origin, Priority, Task, TaskId, TaskPatch, TaskStatus};
-use task_protocols::{Loaded, TaskFilter, TaskPage};
+use task_protocols::{Loaded, ProgressEntry, TaskFilter, TaskPage};
 
 use crate::change::moment;
+use crate::counted::Counted;
+use crate::tasks::authorise;
 use crate::{Caller, Precondition, Scope, ServiceError, TaskDraft, TaskService, WorkerService};
 
 /// An edit in the manner of the older APIs: objects are merged key by key.
@@ -62,11 +65,12 @@ pub struct OriginService {
     pub(crate) tasks: Arc<TaskService>,
     pub(crate) workers: WorkerService,
     pub(crate) origin: Origin,
+    counted: Arc<Counted>,
 }
 
 impl OriginService {
     pub fn new(tasks: Arc<TaskService>, workers: WorkerService, origin: Origin) -> Self {
-        Self { tasks, workers, origin }
+        Self { tasks, workers, origin, counted: Arc::default() }
     }
 
     /// Creates a task of this origin, whatever the draft says.
@@ -94,15 +98,33 @@ impl OriginService {
         Ok(task)
     }
 
-    /// Reads the task with this bigint id.
-    pub async fn get_by_number(&self, caller: &Caller, number: i64) -> Result<Task, ServiceError> {
+    /// Reads a task and, while it has no current attempt, the one that ended last.
+    pub async fn get_with_last(
+        &self,
+        caller: &Caller,
+        task_id: &TaskId,
+    ) -> Result<(Task, Option<Execution>), ServiceError> {
+        let found = self.tasks.saver.store().find_with_last(&caller.tenant_id, task_id).await?;
+        let (loaded, last) = found.ok_or_else(|| ServiceError::TaskNotFound { task_id: task_id.to_string() })?;
+        authorise(caller, &loaded.task, "read")?;
+        self.check(&loaded.task)?;
+        Ok((loaded.task, last))
+    }
+
+    /// Reads the task with this bigint id, and how many conversation entries it has.
+    pub async fn get_by_number(&self, caller: &Caller, number: i64) -> Result<(Task, i64), ServiceError> {
         let found = self.tasks.saver.store().find_by_number(&caller.tenant_id, number).await?;
         let not_found = || ServiceError::TaskNotFound { task_id: number.to_string() };
-        let task = found.ok_or_else(not_found)?.task;
+        let (Loaded { task, .. }, conversations) = found.ok_or_else(not_found)?;
         if task.origin != self.origin || !caller.owns(&task) {
             return Err(not_found());
         }
-        Ok(task)
+        Ok((task, conversations))
+    }
+
+    /// The progress entries that a task keeps, of one that the caller has just read.
+    pub async fn progress_of(&self, task: &Task) -> Result<Vec<ProgressEntry>, ServiceError> {
+        Ok(self.tasks.progress.list_progress(&task.tenant_id, &task.task_id, 0, i64::from(i32::MAX)).await?)
     }
 
     /// One page of the tasks that the caller may see.
@@ -126,9 +148,10 @@ impl OriginService {
         Ok(found.into_iter().map(|execution| (execution.task_id.clone(), execution)).collect())
     }
 
-    /// How many tasks there are in the caller's tenant, by status and type.
-    pub async fn counts(&self, caller: &Caller) -> Result<Vec<(TaskStatus, String, i64)>, ServiceError> {
-        let counts = self.tasks.saver.store().count_by_status(&caller.tenant_id, self.origin).await?;
+    /// How many tasks there are in the caller's tenant, by status and type; of now, or counted at most
+    /// `age` ago. However many ask, they are counted once at a time.
+    pub async fn counts(&self, caller: &Caller, age: Duration) -> Result<Vec<(TaskStatus, String, i64)>, ServiceError> {
+        let counts = self.counted.of(self.tasks.saver.store(), &caller.tenant_id, self.origin, age).await?;
         Ok(counts.into_iter().filter(|(_, task_type, _)| caller.may_use_type(task_type)).collect())
     }
 

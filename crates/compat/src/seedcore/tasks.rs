@@ -87,7 +87,7 @@ fn tells_result(task: &Task) -> bool {
     matches!(task.status, TaskStatus::Completed | TaskStatus::Failed)
 }
 
-/// A task as every call but `status` answers it.
+/// A task as the calls that change it answer it.
 async fn whole(drop_in: &DropIn, caller: &Caller, task: Task) -> Result<TaskDto, ServiceError> {
     let mut last = drop_in.tasks.last_ended(caller, std::slice::from_ref(&task), tells_result).await?;
     let last = last.remove(&task.task_id);
@@ -152,8 +152,8 @@ pub(crate) async fn get_task(
     caller: Authorised<Detail>,
     path: web::Path<String>,
 ) -> Answer<Detail> {
-    let task = drop_in.tasks.get(&caller.0, &id(&path)?).await?;
-    Ok(HttpResponse::Ok().json(whole(&drop_in, &caller.0, task).await?))
+    let (task, last) = drop_in.tasks.get_with_last(&caller.0, &id(&path)?).await?;
+    Ok(HttpResponse::Ok().json(TaskDto::new(task, last)))
 }
 
 /// Queues a task; one that is running or completed stays as it is.

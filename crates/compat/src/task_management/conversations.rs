@@ -40,7 +40,7 @@ pub(crate) async fn create_conversation(
     let content = fields.required_text("content", 0..=MAX_CONTENT);
     let status = fields.text("status", 1..=64).unwrap_or_else(|| Conversation::ACTIVE.to_owned());
     fields.finish_leniently()?;
-    let task = drop_in.tasks.get_by_number(&caller.0, id).await?;
+    let (task, _) = drop_in.tasks.get_by_number(&caller.0, id).await?;
     let engine = Arc::clone(&drop_in.engine);
     let added = async move { engine.conversations.add(&caller.0, &task.task_id, &content, &status).await };
     let conversation = drop_in.engine.to_the_end(added).await?;
@@ -59,7 +59,7 @@ pub(crate) async fn list_conversations(
     caller: Authorised<Detail>,
     id: web::Path<String>,
 ) -> Answer<Detail> {
-    let task = drop_in.tasks.get_by_number(&caller.0, number("task_id", &id)?).await?;
+    let (task, _) = drop_in.tasks.get_by_number(&caller.0, number("task_id", &id)?).await?;
     let entries = drop_in.engine.conversations.of(&task, 0, MOST).await?;
     let entries: Vec<_> = entries.into_iter().map(|entry| ConversationDto::new(task.id, entry)).collect();
     Ok(HttpResponse::Ok().json(entries))

@@ -1,7 +1,7 @@
 //! What the service says of itself, its worker and its tasks.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::{HttpResponse, get, web};
 use serde_json::json;
@@ -11,6 +11,7 @@ use task_service::Caller;
 
 use super::WORKER;
 use super::dto::word;
+use super::tasks::MOST;
 use crate::common::{Answer, Authorised, Detail, DropIn};
 
 /// Liveness: the process answers.
@@ -28,7 +29,7 @@ fn worker_runs(drop_in: &DropIn) -> bool {
 async fn counts(drop_in: &DropIn, caller: &Caller) -> Result<BTreeMap<&'static str, i64>, task_service::ServiceError> {
     let words = ["pending", "processing", "completed", "failed", "cancelled"];
     let mut counts: BTreeMap<_, _> = words.into_iter().map(|word| (word, 0)).collect();
-    for (status, _, count) in drop_in.tasks.counts(caller).await? {
+    for (status, _, count) in drop_in.tasks.counts(caller, Duration::ZERO).await? {
         *counts.entry(word(status)).or_insert(0) += count;
     }
     Ok(counts)
@@ -39,7 +40,8 @@ async fn counts(drop_in: &DropIn, caller: &Caller) -> Result<BTreeMap<&'static s
 #[get("/status")]
 pub(crate) async fn get_status(drop_in: web::Data<DropIn>, caller: Authorised<Detail>) -> Answer<Detail> {
     let instance = &drop_in.engine.info.instance_id;
-    let running = TaskFilter { status: Some(TaskStatus::Running), ..TaskFilter::of(caller.0.tenant_id.clone()) };
+    let all = TaskFilter::of(caller.0.tenant_id.clone());
+    let running = TaskFilter { status: Some(TaskStatus::Running), limit: MOST, ..all };
     let running = drop_in.tasks.list(&caller.0, running).await?.tasks;
     let worker = |task: &Task| task.current.as_ref().and_then(|current| current.worker_id.clone()).unwrap_or_default();
     let ours: Vec<i64> = running.iter().filter(|task| worker(task).contains(instance)).map(|task| task.id).collect();

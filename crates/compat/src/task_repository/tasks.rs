@@ -121,8 +121,7 @@ pub(crate) async fn get_task(
     caller: Authorised<Detail>,
     id: web::Path<String>,
 ) -> Answer<Detail> {
-    let task = drop_in.tasks.get(&caller.0, &task_id(&id)?).await?;
-    let last = drop_in.tasks.last_ended(&caller.0, std::slice::from_ref(&task), |_| true).await?.remove(&task.task_id);
+    let (task, last) = drop_in.tasks.get_with_last(&caller.0, &task_id(&id)?).await?;
     Ok(HttpResponse::Ok().json(Document::new(task, last)))
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use task_domain::{Execution, Task, TaskStatus};
+use task_domain::{Execution, Task, TaskId, TaskStatus};
 use task_protocols::ProgressEntry;
 use task_service::{Caller, ServiceError};
 use utoipa::ToSchema;
@@ -10,9 +10,6 @@ use utoipa::ToSchema;
 use super::input::PARAMS;
 use super::shape::{stamp, word};
 use crate::common::DropIn;
-
-/// More progress entries than a task keeps.
-const MOST: i64 = 1_000_000;
 
 /// A task.
 #[derive(Debug, Serialize, ToSchema)]
@@ -42,12 +39,12 @@ pub(super) struct Row {
 
 impl Row {
     /// The task with what its last attempt left, when it is at rest.
-    pub(super) async fn read(drop_in: &DropIn, caller: &Caller, task: Task) -> Result<Self, ServiceError> {
+    pub(super) async fn read(drop_in: &DropIn, caller: &Caller, id: &TaskId) -> Result<Self, ServiceError> {
+        let (task, last) = drop_in.tasks.get_with_last(caller, id).await?;
         if !task.status.is_terminal() {
             return Ok(Self::new(task, None, Value::Null));
         }
-        let last = drop_in.tasks.last_ended(caller, std::slice::from_ref(&task), |_| true).await?.remove(&task.task_id);
-        let entries = drop_in.engine.tasks.progress(caller, &task.task_id, 0, MOST).await?;
+        let entries = drop_in.tasks.progress_of(&task).await?;
         let entries: Vec<Value> = entries.iter().map(entry).collect();
         Ok(Self::new(task, last, json!(entries)))
     }

@@ -78,10 +78,7 @@ pub(crate) async fn get_task(
     caller: Authorised<Flat>,
     id: web::Path<String>,
 ) -> Answer<Flat> {
-    let read = async {
-        let task = drop_in.tasks.get(&caller.0, &task_id(&id)?).await?;
-        Ok::<_, ApiError>(Row::read(&drop_in, &caller.0, task).await?)
-    };
+    let read = async { Ok::<_, ApiError>(Row::read(&drop_in, &caller.0, &task_id(&id)?).await?) };
     Ok(HttpResponse::Ok().json(read.await.map_err(missing(&id))?))
 }
 

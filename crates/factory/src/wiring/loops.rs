@@ -75,6 +75,9 @@ pub(crate) fn start_notifier(background: &Background, notifier: Notifier) {
 }
 
 pub(crate) fn start_pool(background: &Background, name: &'static str, pool: ExecutorPool) {
+    if pool.is_off() {
+        return;
+    }
     let pool = Arc::new(pool);
     background.supervise(name, move |stop| {
         let pool = Arc::clone(&pool);

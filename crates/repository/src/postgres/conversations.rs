@@ -1,7 +1,6 @@
 //! Conversations.
 
 use async_trait::async_trait;
-use diesel::dsl::count_star;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -105,18 +104,6 @@ impl ConversationStore for PostgresEngine {
             .await
             .map_err(errors::failed)?;
         Ok(rows.into_iter().map(|row| conversation(task_id.clone(), row)).collect())
-    }
-
-    async fn count_conversations(&self, tenant_id: &TenantId, tasks: &[i64]) -> StoreResult<Vec<(i64, i64)>> {
-        let mut connection = self.pools.main().await?;
-        task_conversations::table
-            .filter(task_conversations::tenant_id.eq(tenant_id.as_str()))
-            .filter(task_conversations::task_id.eq_any(tasks))
-            .group_by(task_conversations::task_id)
-            .select((task_conversations::task_id, count_star()))
-            .load(&mut connection)
-            .await
-            .map_err(errors::failed)
     }
 
     async fn find_conversation(&self, tenant_id: &TenantId, id: i64) -> StoreResult<Option<Conversation>> {

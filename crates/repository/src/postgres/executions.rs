@@ -115,7 +115,7 @@ impl ExecutionStore for PostgresEngine {
 }
 
 /// A completed attempt always has a result; SQL keeps a JSON null as NULL.
-fn execution(mut row: ExecutionRow, task_id: TaskId) -> Execution {
+pub(super) fn execution(mut row: ExecutionRow, task_id: TaskId) -> Execution {
     if row.status.0 == ExecutionStatus::Completed && row.result.is_none() {
         row.result = Some(Json(Value::Null));
     }

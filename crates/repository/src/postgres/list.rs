@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use diesel::dsl::{count_star, sql};
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Nullable, Text};
+use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 use diesel_async::RunQueryDsl;
-use task_domain::{Origin, TaskStatus};
+use task_domain::{Origin, Task, TaskStatus};
 use task_protocols::{StoreResult, TaskFilter, TaskPage, TaskSort};
 
 use super::pool::Connection;
@@ -84,6 +84,15 @@ macro_rules! conditions {
     };
 }
 
+/// How many conversation entries a task has, where it is asked for.
+macro_rules! conversations {
+    ($filter:ident) => {
+        sql::<BigInt>("CASE WHEN ")
+            .bind::<Bool, _>($filter.conversations)
+            .sql(" THEN (SELECT count(*) FROM task.task_conversations AS c WHERE c.tenant_id = user_tasks.tenant_id AND c.task_id = user_tasks.id) ELSE 0 END")
+    };
+}
+
 /// Live tasks of the filter's tenant, as a boxed query.
 macro_rules! tasks_of {
     ($filter:ident, $columns:expr) => {
@@ -99,7 +108,7 @@ macro_rules! tasks_of {
 }
 
 pub(super) async fn list(connection: &mut Connection, filter: &TaskFilter) -> StoreResult<TaskPage> {
-    let mut query = tasks_of!(filter, (user_tasks::all_columns, task_states::all_columns));
+    let mut query = tasks_of!(filter, (user_tasks::all_columns, task_states::all_columns, conversations!(filter)));
     conditions!(query, filter);
     // Drop-in tasks are listed along the indexes of their states.
     let by_state = filter.origin.is_some_and(|origin| origin != Origin::TaskService);
@@ -133,17 +142,28 @@ pub(super) async fn list(connection: &mut Connection, filter: &TaskFilter) -> St
     }
     // One more tells whether a page follows.
     let query = query.offset(filter.offset).limit(filter.limit.saturating_add(1));
-    let mut rows: Vec<(TaskRow, StateRow)> = query.load(connection).await.map_err(errors::failed)?;
+    let mut rows: Vec<(TaskRow, StateRow, i64)> = query.load(connection).await.map_err(errors::failed)?;
     let wanted = usize::try_from(filter.limit).unwrap_or(0);
     let more = rows.len() > wanted;
     rows.truncate(wanted);
-    let tasks = rows.into_iter().map(|(task, state)| tasks::task_of(task, state, None)).collect::<StoreResult<_>>()?;
-    let total = if filter.count {
-        let mut query = tasks_of!(filter, count_star());
-        conditions!(query, filter);
-        Some(query.get_result(connection).await.map_err(errors::failed)?)
-    } else {
-        None
+    let conversations = rows.iter().map(|(.., count)| *count).collect();
+    let task = |(task, state, _): (TaskRow, StateRow, i64)| tasks::task_of(task, state, None);
+    let tasks: Vec<Task> = rows.into_iter().map(task).collect::<StoreResult<_>>()?;
+    let total = match filter.total_of_last_page(tasks.len(), more) {
+        _ if !filter.count => None,
+        Some(total) => Some(total),
+        None => Some(count(connection, filter).await?),
     };
-    Ok(TaskPage { tasks, more, total })
+    Ok(TaskPage { tasks, more, total, conversations })
+}
+
+/// How many tasks there are that fit the filter.
+async fn count(connection: &mut Connection, filter: &TaskFilter) -> StoreResult<i64> {
+    if let Some(origin) = filter.origin.filter(|_| filter.is_of_states_only()) {
+        let counts = tasks::count_by_status(connection, &filter.tenant_id, origin).await?;
+        return Ok(filter.sum(&counts));
+    }
+    let mut query = tasks_of!(filter, count_star());
+    conditions!(query, filter);
+    query.get_result(connection).await.map_err(errors::failed)
 }

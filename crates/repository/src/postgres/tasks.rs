@@ -6,19 +6,22 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::dsl::{auto_type, count_star};
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Jsonb, Nullable, Text, Timestamptz};
 use diesel_async::RunQueryDsl;
 use serde_json::Value;
 use task_domain::decide::Change;
-use task_domain::{Origin, Task, TaskId, TaskStatus, TenantId};
+use task_domain::{Execution, Origin, Task, TaskId, TaskStatus, TenantId};
 use task_protocols::{Loaded, SaveOutcome, StoreError, StoreResult, TaskFilter, TaskPage, TaskStore};
 
 use super::clock::clock_timestamp;
+use super::pool::Connection;
 use super::save::{self, Item, Kind};
-use super::schema::{idempotency_keys, task_executions, task_states, user_tasks};
-use super::{PostgresEngine, concurrency, errors, list};
+use super::schema::{idempotency_keys, task_conversations, task_executions, task_states, user_tasks};
+use super::statement::{Sql, Statement};
+use super::{PostgresEngine, concurrency, errors, executions, list};
 use crate::columns::{Json, Stamp, Word};
 use crate::fair_share::Queued;
-use crate::rows::{StateRow, TaskRow, task_from_rows};
+use crate::rows::{ExecutionRow, StateRow, TaskRow, task_from_rows};
 
 /// A task with its state, the result of its last successful attempt, and the clock.
 pub(super) type LoadedRow = (TaskRow, StateRow, Option<Json<Value>>, Stamp);
@@ -53,6 +56,26 @@ pub(super) fn loaded((task, state, result, now): LoadedRow) -> StoreResult<Loade
 
 pub(super) fn task_of(task: TaskRow, state: StateRow, last_result: Option<Value>) -> StoreResult<Task> {
     task_from_rows(task, state, last_result).map_err(StoreError::internal)
+}
+
+/// A [`LoadedRow`] with the attempt that ended last.
+type WithLastRow = (TaskRow, StateRow, Option<Json<Value>>, Stamp, Option<ExecutionRow>);
+type WithLastSql =
+    (user_tasks::SqlType, task_states::SqlType, Nullable<Jsonb>, Timestamptz, Nullable<task_executions::SqlType>);
+
+pub(super) async fn count_by_status(
+    connection: &mut Connection,
+    tenant_id: &TenantId,
+    origin: Origin,
+) -> StoreResult<Vec<(TaskStatus, String, i64)>> {
+    let counts: Vec<(Word<TaskStatus>, String, i64)> = Sql(include_str!("sql/count_by_status.sql"))
+        .bind::<Text, _>(tenant_id.as_str())
+        .bind::<Text, _>(origin.as_str())
+        .reading::<(Text, Text, BigInt)>()
+        .load(connection)
+        .await
+        .map_err(errors::failed)?;
+    Ok(counts.into_iter().map(|(status, task_type, count)| (status.0, task_type, count)).collect())
 }
 
 #[async_trait]
@@ -91,17 +114,43 @@ impl TaskStore for PostgresEngine {
         Ok(known.map(|(task_id, fingerprint)| (TaskId::from_stored(task_id), fingerprint)))
     }
 
-    async fn find_by_number(&self, tenant_id: &TenantId, number: i64) -> StoreResult<Option<Loaded>> {
+    async fn find_with_last(
+        &self,
+        tenant_id: &TenantId,
+        task_id: &TaskId,
+    ) -> StoreResult<Option<(Loaded, Option<Execution>)>> {
         let mut connection = self.pools.main().await?;
-        let row: Option<LoadedRow> = live_tasks()
-            .filter(user_tasks::tenant_id.eq(tenant_id.as_str()))
-            .filter(user_tasks::id.eq(number))
-            .select(columns())
+        let row: Option<WithLastRow> = Sql(include_str!("sql/find_with_last.sql"))
+            .bind::<Text, _>(tenant_id.as_str())
+            .bind::<Text, _>(task_id.as_str())
+            .reading::<WithLastSql>()
             .get_result(&mut connection)
             .await
             .optional()
             .map_err(errors::failed)?;
-        row.map(loaded).transpose()
+        let with_last = |(task, state, result, now, last): WithLastRow| {
+            let last = last.map(|row| executions::execution(row, task_id.clone()));
+            Ok((loaded((task, state, result, now))?, last))
+        };
+        row.map(with_last).transpose()
+    }
+
+    async fn find_by_number(&self, tenant_id: &TenantId, number: i64) -> StoreResult<Option<(Loaded, i64)>> {
+        let conversations = task_conversations::table
+            .filter(task_conversations::tenant_id.eq(user_tasks::tenant_id))
+            .filter(task_conversations::task_id.eq(user_tasks::id))
+            .select(count_star())
+            .single_value();
+        let mut connection = self.pools.main().await?;
+        let row: Option<(LoadedRow, Option<i64>)> = live_tasks()
+            .filter(user_tasks::tenant_id.eq(tenant_id.as_str()))
+            .filter(user_tasks::id.eq(number))
+            .select((columns(), conversations))
+            .get_result(&mut connection)
+            .await
+            .optional()
+            .map_err(errors::failed)?;
+        row.map(|(row, conversations)| Ok((loaded(row)?, conversations.unwrap_or_default()))).transpose()
     }
 
     async fn count_by_status(
@@ -109,16 +158,7 @@ impl TaskStore for PostgresEngine {
         tenant_id: &TenantId,
         origin: Origin,
     ) -> StoreResult<Vec<(TaskStatus, String, i64)>> {
-        let mut connection = self.pools.main().await?;
-        let counts: Vec<(Word<TaskStatus>, String, i64)> = live_tasks()
-            .filter(user_tasks::tenant_id.eq(tenant_id.as_str()))
-            .filter(task_states::origin.eq(Word(origin)))
-            .group_by((task_states::status, task_states::task_type))
-            .select((task_states::status, task_states::task_type, count_star()))
-            .load(&mut connection)
-            .await
-            .map_err(errors::failed)?;
-        Ok(counts.into_iter().map(|(status, task_type, count)| (status.0, task_type, count)).collect())
+        count_by_status(&mut self.pools.main().await?, tenant_id, origin).await
     }
 
     async fn list(&self, filter: &TaskFilter) -> StoreResult<TaskPage> {

@@ -1,7 +1,6 @@
 //! Conversations.
 
 use async_trait::async_trait;
-use diesel::dsl::count_star;
 use diesel::prelude::*;
 use task_domain::{Conversation, LeaseToken, TaskId, TenantId};
 use task_protocols::{ConversationStore, StoreResult};
@@ -83,19 +82,6 @@ impl ConversationStore for SqliteEngine {
                 .select(columns!())
                 .load(conn)?;
             Ok(rows.into_iter().map(|row| conversation(task_id.clone(), row)).collect())
-        })
-        .await
-    }
-
-    async fn count_conversations(&self, tenant_id: &TenantId, tasks: &[i64]) -> StoreResult<Vec<(i64, i64)>> {
-        let (tenant_id, tasks) = (tenant_id.clone(), tasks.to_vec());
-        self.read(move |conn| {
-            task_conversations::table
-                .filter(task_conversations::tenant_id.eq(tenant_id.as_str()))
-                .filter(task_conversations::task_id.eq_any(&tasks))
-                .group_by(task_conversations::task_id)
-                .select((task_conversations::task_id, count_star()))
-                .load(conn)
         })
         .await
     }

@@ -69,6 +69,21 @@ pub(super) fn extend(
     Ok(Some(Heartbeat { expires_at, expires_in: expires_at - now }))
 }
 
+/// The execution of a task that ended last.
+pub(super) fn last_of(
+    conn: &mut SqliteConnection,
+    tenant_id: &TenantId,
+    number: i64,
+    task_id: TaskId,
+) -> QueryResult<Option<Execution>> {
+    let row: Option<ExecutionRow> = task_executions::table
+        .filter(task_executions::tenant_id.eq(tenant_id.as_str()).and(task_executions::task_id.eq(number)))
+        .order(task_executions::id.desc())
+        .first(conn)
+        .optional()?;
+    Ok(row.map(|row| row.into_execution(task_id)))
+}
+
 #[async_trait]
 impl ExecutionStore for SqliteEngine {
     async fn claim(&self, request: &ClaimRequest) -> StoreResult<Vec<Task>> {

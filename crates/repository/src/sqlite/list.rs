@@ -2,12 +2,12 @@
 
 use diesel::dsl::{count_star, sql};
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Nullable, Text};
-use task_domain::{Origin, TaskStatus};
+use diesel::sql_types::{BigInt, Bool, Nullable, Text};
+use task_domain::{Origin, Task, TaskStatus};
 use task_protocols::{TaskFilter, TaskPage, TaskSort};
 
-use super::damaged;
 use super::schema::{task_states, user_tasks};
+use super::{damaged, tasks};
 use crate::columns::{Stamp, Word, contains};
 use crate::rows::{StateRow, TaskRow, task_from_rows};
 
@@ -89,6 +89,15 @@ macro_rules! conditions {
     };
 }
 
+/// How many conversation entries a task has, where it is asked for.
+macro_rules! conversations {
+    ($filter:ident) => {
+        sql::<BigInt>("CASE WHEN ")
+            .bind::<Bool, _>($filter.conversations)
+            .sql(" THEN (SELECT count(*) FROM task_conversations AS c WHERE c.tenant_id = user_tasks.tenant_id AND c.task_id = user_tasks.id) ELSE 0 END")
+    };
+}
+
 /// Live tasks of the filter's tenant, as a boxed query.
 macro_rules! tasks_of {
     ($filter:ident, $columns:expr) => {
@@ -104,7 +113,7 @@ macro_rules! tasks_of {
 }
 
 pub(super) fn list(conn: &mut SqliteConnection, filter: &TaskFilter) -> QueryResult<TaskPage> {
-    let mut query = tasks_of!(filter, (user_tasks::all_columns, task_states::all_columns));
+    let mut query = tasks_of!(filter, (user_tasks::all_columns, task_states::all_columns, conversations!(filter)));
     conditions!(query, filter);
     // Drop-in tasks are listed along the indexes of their states.
     let by_state = filter.origin.is_some_and(|origin| origin != Origin::TaskService);
@@ -137,20 +146,27 @@ pub(super) fn list(conn: &mut SqliteConnection, filter: &TaskFilter) -> QueryRes
         };
     }
     // One more tells whether a page follows.
-    let mut rows: Vec<(TaskRow, StateRow)> = query.offset(filter.offset).limit(filter.limit + 1).load(conn)?;
+    let mut rows: Vec<(TaskRow, StateRow, i64)> = query.offset(filter.offset).limit(filter.limit + 1).load(conn)?;
     let limit = usize::try_from(filter.limit).unwrap_or(0);
     let more = rows.len() > limit;
     rows.truncate(limit);
-    let tasks = rows
-        .into_iter()
-        .map(|(task, state)| task_from_rows(task, state, None).map_err(damaged))
-        .collect::<QueryResult<_>>()?;
-    let total = if filter.count {
-        let mut query = tasks_of!(filter, count_star());
-        conditions!(query, filter);
-        Some(query.first(conn)?)
-    } else {
-        None
+    let conversations = rows.iter().map(|(.., count)| *count).collect();
+    let task = |(task, state, _): (TaskRow, StateRow, i64)| task_from_rows(task, state, None).map_err(damaged);
+    let tasks: Vec<Task> = rows.into_iter().map(task).collect::<QueryResult<_>>()?;
+    let total = match filter.total_of_last_page(tasks.len(), more) {
+        _ if !filter.count => None,
+        Some(total) => Some(total),
+        None => Some(count(conn, filter)?),
     };
-    Ok(TaskPage { tasks, more, total })
+    Ok(TaskPage { tasks, more, total, conversations })
+}
+
+/// How many tasks there are that fit the filter.
+fn count(conn: &mut SqliteConnection, filter: &TaskFilter) -> QueryResult<i64> {
+    if let Some(origin) = filter.origin.filter(|_| filter.is_of_states_only()) {
+        return Ok(filter.sum(&tasks::count_by_status(conn, &filter.tenant_id, origin)?));
+    }
+    let mut query = tasks_of!(filter, count_star());
+    conditions!(query, filter);
+    query.first(conn)
 }

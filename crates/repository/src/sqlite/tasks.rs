@@ -1,18 +1,20 @@
 //! Tasks.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use diesel::dsl::count_star;
+use diesel::dsl::{count_star, sql};
 use diesel::prelude::*;
+use diesel::sql_types::Text;
 use serde_json::Value;
 use task_domain::decide::Change;
-use task_domain::{Origin, Task, TaskId, TaskStatus, TenantId};
+use task_domain::{Execution, Origin, Task, TaskId, TaskStatus, TenantId};
 use task_protocols::{Loaded, SaveOutcome, StoreResult, TaskFilter, TaskPage, TaskStore};
 
-use super::schema::{execution_no, task_executions, task_states, user_tasks};
-use super::{SqliteEngine, damaged, list, save};
+use super::schema::{execution_no, task_conversations, task_executions, task_states, user_tasks};
+use super::{SqliteEngine, damaged, executions, list, save};
 use crate::columns::{Json, Word};
 use crate::rows::{StateRow, TaskRow, task_from_rows};
 
@@ -49,6 +51,40 @@ pub(super) fn any_id(conn: &mut SqliteConnection, tenant_id: &TenantId, task_id:
         .optional()
 }
 
+type Counts = Vec<(Word<TaskStatus>, String, i64)>;
+
+/// What there is, read from an index only, without what was deleted and is not swept yet.
+pub(super) fn count_by_status(
+    conn: &mut SqliteConnection,
+    tenant_id: &TenantId,
+    origin: Origin,
+) -> QueryResult<Vec<(TaskStatus, String, i64)>> {
+    let all: Counts = task_states::table
+        .filter(task_states::tenant_id.eq(tenant_id.as_str()).and(task_states::origin.eq(Word(origin))))
+        // Literally, so that the index of drop-in tasks is used.
+        .filter(task_states::origin.ne(sql::<Text>("'task_service'")))
+        .group_by((task_states::status, task_states::task_type))
+        .select((task_states::status, task_states::task_type, count_star()))
+        .load(conn)?;
+    let gone: Counts = user_tasks::table
+        .inner_join(
+            task_states::table
+                .on(task_states::tenant_id.eq(user_tasks::tenant_id).and(task_states::id.eq(user_tasks::id))),
+        )
+        .filter(user_tasks::tenant_id.eq(tenant_id.as_str()).and(user_tasks::origin.eq(Word(origin))))
+        .filter(user_tasks::deleted_at.is_not_null())
+        .group_by((task_states::status, task_states::task_type))
+        .select((task_states::status, task_states::task_type, count_star()))
+        .load(conn)?;
+    let mut counts: HashMap<(TaskStatus, String), i64> = HashMap::new();
+    let gone = gone.into_iter().map(|(status, task_type, count)| (status, task_type, -count));
+    for (status, task_type, count) in all.into_iter().chain(gone) {
+        *counts.entry((status.0, task_type)).or_default() += count;
+    }
+    let counts = counts.into_iter().filter(|(_, count)| *count > 0);
+    Ok(counts.map(|((status, task_type), count)| (status, task_type, count)).collect())
+}
+
 #[async_trait]
 impl TaskStore for SqliteEngine {
     async fn now(&self) -> StoreResult<DateTime<Utc>> {
@@ -82,17 +118,41 @@ impl TaskStore for SqliteEngine {
         self.read(move |conn| save::made_under(conn, &tenant_id, &caller, &key)).await
     }
 
-    async fn find_by_number(&self, tenant_id: &TenantId, number: i64) -> StoreResult<Option<Loaded>> {
+    async fn find_with_last(
+        &self,
+        tenant_id: &TenantId,
+        task_id: &TaskId,
+    ) -> StoreResult<Option<(Loaded, Option<Execution>)>> {
+        let (tenant_id, task_id) = (tenant_id.clone(), task_id.clone());
+        let found = self
+            .read(move |conn| {
+                let Some(id) = live_id(conn, &tenant_id, &task_id)? else { return Ok(None) };
+                let Some(mut task) = by_id(conn, tenant_id.as_str(), id)? else { return Ok(None) };
+                task.last_result = last_result(conn, tenant_id.as_str(), id)?;
+                let last = match task.current {
+                    Some(_) => None,
+                    None => executions::last_of(conn, &tenant_id, id, task_id)?,
+                };
+                Ok(Some((task, last)))
+            })
+            .await?;
+        Ok(found.map(|(task, last)| (Loaded { task, now: SqliteEngine::now(self) }, last)))
+    }
+
+    async fn find_by_number(&self, tenant_id: &TenantId, number: i64) -> StoreResult<Option<(Loaded, i64)>> {
         let tenant_id = tenant_id.clone();
-        let task = self
+        let found = self
             .read(move |conn| {
                 let task = by_id(conn, tenant_id.as_str(), number)?;
                 let Some(mut task) = task.filter(|task| task.deleted_at.is_none()) else { return Ok(None) };
                 task.last_result = last_result(conn, tenant_id.as_str(), number)?;
-                Ok(Some(task))
+                let entries = task_conversations::table
+                    .filter(task_conversations::tenant_id.eq(tenant_id.as_str()))
+                    .filter(task_conversations::task_id.eq(number));
+                Ok(Some((task, entries.select(count_star()).first(conn)?)))
             })
             .await?;
-        Ok(task.map(|task| Loaded { task, now: SqliteEngine::now(self) }))
+        Ok(found.map(|(task, entries)| (Loaded { task, now: SqliteEngine::now(self) }, entries)))
     }
 
     async fn count_by_status(
@@ -101,22 +161,7 @@ impl TaskStore for SqliteEngine {
         origin: Origin,
     ) -> StoreResult<Vec<(TaskStatus, String, i64)>> {
         let tenant_id = tenant_id.clone();
-        let counts: Vec<(Word<TaskStatus>, String, i64)> = self
-            .read(move |conn| {
-                user_tasks::table
-                    .inner_join(
-                        task_states::table.on(task_states::tenant_id
-                            .eq(user_tasks::tenant_id)
-                            .and(task_states::id.eq(user_tasks::id))),
-                    )
-                    .filter(user_tasks::tenant_id.eq(tenant_id.as_str()).and(user_tasks::deleted_at.is_null()))
-                    .filter(task_states::origin.eq(Word(origin)))
-                    .group_by((task_states::status, task_states::task_type))
-                    .select((task_states::status, task_states::task_type, count_star()))
-                    .load(conn)
-            })
-            .await?;
-        Ok(counts.into_iter().map(|(status, task_type, count)| (status.0, task_type, count)).collect())
+        self.read(move |conn| count_by_status(conn, &tenant_id, origin)).await
     }
 
     async fn list(&self, filter: &TaskFilter) -> StoreResult<TaskPage> {

@@ -19,7 +19,13 @@ pub(crate) async fn a_task_is_found_by_its_number_in_its_tenant_until_it_is_dele
     let task = stores.running(new_task()).await;
     let task = stores.complete(&task).await;
     let by_number = async |tenant_id: &TenantId| stores.tasks.find_by_number(tenant_id, task.id).await.unwrap();
-    assert_eq!(by_number(&task.tenant_id).await.map(|loaded| loaded.task), Some(stores.load(&task).await));
+    let (loaded, entries) = by_number(&task.tenant_id).await.unwrap();
+    assert_eq!((loaded.task, entries), (stores.load(&task).await, 0));
+    for n in 1..=2 {
+        let added = stores.beside.conversations.add_conversation(&task.tenant_id, &task.task_id, "a", "active");
+        added.await.unwrap().unwrap();
+        assert_eq!(by_number(&task.tenant_id).await.map(|(_, entries)| entries), Some(n));
+    }
     assert_eq!(by_number(&tenant("other")).await, None);
     assert_eq!(stores.tasks.find_by_number(&task.tenant_id, task.id + 1).await.unwrap(), None);
     stores.apply(&task, decide::delete).await;
@@ -34,6 +40,10 @@ pub(crate) async fn live_tasks_of_an_origin_are_counted_by_status_and_type(store
     stores.running(of_repository(new_task())).await;
     let gone = stores.create(of_repository(queued())).await;
     stores.apply(&gone, decide::delete).await;
+    let done = stores.running(of_repository(new_task())).await;
+    stores.complete(&done).await;
+    stores.apply(&done, decide::delete).await;
+    stores.apply(&stores.create(of_repository(new_task())).await, decide::delete).await;
     stores.create(queued()).await;
     stores.create(of_repository(NewTask { tenant_id: tenant("other"), ..queued() })).await;
     let ours = TenantId::default_tenant();
@@ -104,16 +114,60 @@ pub(crate) async fn the_execution_that_ended_last_is_read_of_many_tasks_at_once(
     assert!(stores.executions.last_ended(&tenant("other"), &tasks).await.unwrap().is_empty());
 }
 
-pub(crate) async fn entries_are_counted_of_many_tasks_at_once(stores: Stores) {
-    let (two, none) = (stores.create(new_task()).await, stores.create(new_task()).await);
+pub(crate) async fn entries_are_counted_of_a_page_where_it_is_asked_for(stores: Stores) {
+    let two = stores.create(of_repository(new_task())).await;
+    stores.create(of_repository(new_task())).await;
     for content in ["a", "b"] {
         let added =
             stores.beside.conversations.add_conversation(&two.tenant_id, &two.task_id, content, Conversation::ACTIVE);
         added.await.unwrap().unwrap();
     }
-    let count = async |tenant_id: &TenantId| {
-        stores.beside.conversations.count_conversations(tenant_id, &[two.id, none.id]).await.unwrap()
+    let page = async |conversations: bool| {
+        stores.tasks.list(&TaskFilter { conversations, ..filter() }).await.unwrap().conversations
     };
-    assert_eq!(count(&two.tenant_id).await, [(two.id, 2)]);
-    assert_eq!(count(&tenant("other")).await, []);
+    assert_eq!(page(true).await, [0, 2]);
+    assert_eq!(page(false).await, [0, 0]);
+}
+
+pub(crate) async fn a_task_is_read_with_the_execution_that_ended_last_unless_one_is_under_way(stores: Stores) {
+    let read = async |task: &Task| {
+        let (loaded, last) = stores.tasks.find_with_last(&task.tenant_id, &task.task_id).await.unwrap().unwrap();
+        assert_eq!(loaded.task, stores.load(task).await);
+        last
+    };
+    let never = stores.create(new_task()).await;
+    assert_eq!(read(&never).await, None);
+    let task = stores.running(new_task()).await;
+    assert_eq!(read(&task).await, None);
+    let task = stores.complete(&task).await;
+    let ended = stores.executions.last_ended(&task.tenant_id, &[(task.id, task.task_id.clone())]).await.unwrap().pop();
+    assert!(ended.is_some());
+    assert_eq!(read(&task).await, ended);
+    let again = stores.apply(&task, |task, moment| decide::set_status(task, TaskStatus::Queued, moment)).await;
+    assert_eq!(read(&again).await, None);
+    assert_eq!(stores.tasks.find_with_last(&tenant("other"), &task.task_id).await.unwrap(), None);
+    stores.apply(&task, decide::delete).await;
+    assert_eq!(stores.tasks.find_with_last(&task.tenant_id, &task.task_id).await.unwrap(), None);
+}
+
+pub(crate) async fn the_total_of_a_list_is_the_same_on_every_page(stores: Stores) {
+    for _ in 0..3 {
+        stores.create(of_repository(queued())).await;
+    }
+    stores.create(of_repository(NewTask { task_type: "kitchen".into(), ..queued() })).await;
+    stores.running(of_repository(new_task())).await;
+    stores.apply(&stores.create(of_repository(queued())).await, decide::delete).await;
+    stores.create(queued()).await;
+    let total =
+        async |filter: TaskFilter| stores.tasks.list(&TaskFilter { count: true, ..filter }).await.unwrap().total;
+    for (offset, limit) in [(0, 1), (0, 5), (0, 9), (2, 1), (2, 9), (5, 1), (9, 9)] {
+        let page = TaskFilter { offset, limit, ..filter() };
+        assert_eq!(total(page.clone()).await, Some(5), "offset {offset}, limit {limit}");
+        let waiting = TaskFilter { statuses: TaskStatus::WAITING.to_vec(), ..page.clone() };
+        assert_eq!(total(waiting).await, Some(4), "waiting, offset {offset}, limit {limit}");
+        let running = TaskFilter { status: Some(TaskStatus::Running), ..page.clone() };
+        assert_eq!(total(running).await, Some(1), "running, offset {offset}, limit {limit}");
+        let kitchen = TaskFilter { task_type: Some("kitchen".into()), ..page };
+        assert_eq!(total(kitchen).await, Some(1), "of a type, offset {offset}, limit {limit}");
+    }
 }

@@ -73,7 +73,9 @@ contract! {
         a_list_takes_any_of_several_statuses_most_urgent_first
         a_list_is_filtered_by_texts_among_the_attributes
         the_execution_that_ended_last_is_read_of_many_tasks_at_once
-        entries_are_counted_of_many_tasks_at_once;
+        entries_are_counted_of_a_page_where_it_is_asked_for
+        a_task_is_read_with_the_execution_that_ended_last_unless_one_is_under_way
+        the_total_of_a_list_is_the_same_on_every_page;
     tasks:
         the_stores_clock_is_utc_with_microseconds_and_goes_forward
         a_created_task_is_found_exactly_as_it_was_decided

@@ -62,7 +62,12 @@ async fn every_page_of_a_deleted_users_work_is_cancelled_and_what_is_done_stays(
     tasks.expect_list().times(2).returning(move |filter| {
         assert_eq!(filter.user_id.as_ref().unwrap().as_str(), "ann");
         let done = task_domain::Task { status: TaskStatus::Completed, ..stored(false) };
-        Ok(TaskPage { tasks: vec![stored(true), done], more: pages.next().unwrap(), total: None })
+        Ok(TaskPage {
+            tasks: vec![stored(true), done],
+            more: pages.next().unwrap(),
+            total: None,
+            conversations: Vec::new(),
+        })
     });
     tasks.expect_find().returning(|_, _| Ok(Some(loaded(stored(true)))));
     tasks.expect_save().returning(move |change| {

@@ -1,0 +1,2 @@
+DROP INDEX task_states_by_origin;
+CREATE INDEX task_states_by_origin ON task_states (tenant_id, origin, id) WHERE origin <> 'task_service';
