@@ -24,7 +24,7 @@ on_both_engines!(
 mod idle {
     use super::{
         a_task_is_edited_and_deleted, conversations_are_added_listed_and_edited, every_problem_is_named,
-        tasks_are_listed_newest_first, the_canonical_api_sees_its_tasks,
+        tasks_are_listed_newest_first, the_canonical_api_sees_its_tasks, without_a_worker_it_says_so,
     };
     use crate::support::on_both_engines;
 
@@ -35,6 +35,7 @@ mod idle {
         conversations_are_added_listed_and_edited,
         every_problem_is_named,
         the_canonical_api_sees_its_tasks,
+        without_a_worker_it_says_so,
     );
 }
 
@@ -238,6 +239,17 @@ async fn every_problem_is_named(app: TestApp) {
     app.stop().await;
 }
 
+async fn without_a_worker_it_says_so(app: TestApp) {
+    create(&app, json!({"title": "t"})).await;
+    let status = call(&app, "GET /status", None, None).await.expect(200);
+    let seen = ["worker_running", "current_tasks", "tasks"].map(|name| status[name].clone());
+    let counts = json!({"pending": 1, "processing": 0, "completed": 0, "failed": 0, "cancelled": 0});
+    assert_eq!(seen, [json!(false), json!([]), counts]);
+    let detailed = call(&app, "GET /health/detailed", None, None).await.expect(200);
+    assert_eq!(detailed["application"]["worker_running"], false);
+    app.stop().await;
+}
+
 async fn the_canonical_api_sees_its_tasks(app: TestApp) {
     let id = create(&app, json!({"title": "shared"})).await;
     let list = app
@@ -272,12 +284,39 @@ async fn what_the_service_says_of_itself(app: TestApp) {
             "tasks": {"pending": 0, "processing": 0, "completed": 0, "failed": 0, "cancelled": 0},
         })
     );
-    let detailed = call(&app, "GET /health/detailed", None, None).await.expect(200);
-    assert_eq!((&detailed["status"], &detailed["database"]["status"]), (&json!("healthy"), &json!("healthy")));
-    let metrics = call(&app, "GET /metrics", None, None).await.expect(200);
-    assert_eq!(metrics["database"]["total_tasks"], 0);
-    let info = call(&app, "GET /info", None, None).await.expect(200);
-    assert_eq!(info["name"], "task_management");
+    let mut detailed = call(&app, "GET /health/detailed", None, None).await.expect(200);
+    assert!(detailed["database"]["latency_ms"].is_u64(), "{detailed}");
+    let engine = if app.database_url().starts_with("sqlite") { "sqlite" } else { "postgres" };
+    let version = detailed["application"]["version"].clone();
+    assert!(version.is_string());
+    detailed["database"]["latency_ms"] = json!("*");
+    assert_eq!(
+        detailed,
+        json!({
+            "status": "healthy", "database": {"status": "healthy", "engine": engine, "latency_ms": "*"},
+            "application": {"status": "healthy", "version": version, "worker_running": true},
+        })
+    );
+    let instance = call(&app, "GET /status", None, None).await.expect(200)["worker_instance_id"].clone();
+    let none = json!({"pending": 0, "processing": 0, "completed": 0, "failed": 0, "cancelled": 0});
+    let mut metrics = call(&app, "GET /metrics", None, None).await.expect(200);
+    assert!(metrics["application"]["uptime_seconds"].is_u64(), "{metrics}");
+    metrics["application"]["uptime_seconds"] = json!("*");
+    assert_eq!(
+        metrics,
+        json!({
+            "database": {"engine": engine, "total_tasks": 0, "tasks": none},
+            "application": {"worker_instance_id": instance, "uptime_seconds": "*"},
+        })
+    );
+    let mut info = call(&app, "GET /info", None, None).await.expect(200);
+    let application = info["application"].take();
+    assert_eq!(
+        info,
+        json!({"name": "task_management", "version": version, "database": {"engine": engine}, "application": null})
+    );
+    let application = normalised(application, &["event_bus", "started_at"]);
+    assert_eq!(application, json!({"worker_instance_id": instance, "event_bus": "*", "started_at": "*"}));
     app.stop().await;
 }
 
