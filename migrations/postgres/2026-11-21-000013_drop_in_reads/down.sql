@@ -1,2 +1,3 @@
+DROP INDEX task.user_tasks_gone;
 DROP INDEX task.task_states_by_origin;
 CREATE INDEX task_states_by_origin ON task.task_states (tenant_id, origin, id) WHERE origin <> 'task_service';

@@ -2,3 +2,5 @@
 -- nothing but this index.
 DROP INDEX task_states_by_origin;
 CREATE INDEX task_states_by_origin ON task_states (tenant_id, origin, id, status, task_type) WHERE origin <> 'task_service';
+-- What was deleted and is not swept yet is taken off what is counted.
+CREATE INDEX user_tasks_gone ON user_tasks (tenant_id, origin) WHERE deleted_at IS NOT NULL;
