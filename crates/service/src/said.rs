@@ -9,7 +9,7 @@ use task_protocols::Loaded;
 use crate::change::moment;
 use crate::holders::{held, refused};
 use crate::tasks::authorise;
-use crate::{Amendment, Caller, OriginService, Scope, ServiceError};
+use crate::{Amendment, Caller, NamedClaim, OriginService, Scope, ServiceError};
 
 /// Where a task is said to stand.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +34,8 @@ pub struct StatusReport {
 }
 
 impl OriginService {
-    /// Brings a task where it is said to stand, and edits it. `holder` is who the client says works on
+    /// Brings a task where it is said to stand, and edits it: one change, but for a claim under a
+    /// concurrency key, which comes before the edit. `holder` is who the client says works on
     /// it: while a lease lives, that must be its holder.
     ///
     /// # Errors
@@ -48,7 +49,7 @@ impl OriginService {
         said: &Said,
         edit: &Amendment,
     ) -> Result<Task, ServiceError> {
-        let decide = |loaded: &Loaded| {
+        let allow = |loaded: &Loaded| {
             authorise(caller, &loaded.task, "update")?;
             self.check(&loaded.task)?;
             let works = said.is_work(&loaded.task);
@@ -58,9 +59,19 @@ impl OriginService {
             if !works || edit.is_owners() {
                 caller.need(Scope::TasksWrite, "update")?;
             }
-            if let Some(name) = holder {
-                is_holder(loaded, name)?;
+            holder.map_or(Ok(()), |name| is_holder(loaded, name))
+        };
+        if let Some(lease_seconds) = said.claims() {
+            let loaded = self.tasks.saver.load(&caller.tenant_id, task_id).await?;
+            allow(&loaded)?;
+            // Only the store's own claim counts how many of a key run.
+            if loaded.task.concurrency_key.is_some() && loaded.task.status != TaskStatus::Running {
+                let worker_id = holder.map_or_else(|| caller.actor().to_string(), str::to_owned);
+                self.claim(caller, task_id, &NamedClaim { worker_id, lease_seconds, attribute: None }).await?;
             }
+        }
+        let decide = |loaded: &Loaded| {
+            allow(loaded)?;
             let patch = edit.patch(&loaded.task, loaded.now);
             let edited = changed(decide::update(&loaded.task, &patch, &moment(loaded, caller.actor())))?;
             let task = edited.as_ref().map_or(&loaded.task, |change| &change.task);
@@ -78,6 +89,14 @@ impl OriginService {
 }
 
 impl Said {
+    /// For how long, when it is to run.
+    fn claims(&self) -> Option<i64> {
+        match self {
+            Self::Reported(report) if report.status == TaskStatus::Running => Some(report.lease_seconds),
+            _ => None,
+        }
+    }
+
     /// Whether it is for a worker to say.
     fn is_work(&self, task: &Task) -> bool {
         let Self::Reported(report) = self else { return false };
