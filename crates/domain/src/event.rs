@@ -35,6 +35,13 @@ pub struct Event {
     pub payload: JsonObject,
 }
 
+impl Event {
+    /// The type of its task; `None` of an event that an older version wrote.
+    pub fn task_type(&self) -> Option<&str> {
+        self.payload.get("task_type").and_then(Value::as_str)
+    }
+}
+
 /// Longest error or reason in a payload, in characters: an event must fit into a message of the bus.
 const TEXT_LIMIT: usize = 1000;
 
@@ -66,6 +73,7 @@ impl Event {
         payload.insert("occurred_at".into(), json!(stamp(at)));
         payload.insert("task_id".into(), json!(task.task_id));
         payload.insert("user_id".into(), json!(task.user_id));
+        payload.insert("task_type".into(), json!(task.task_type));
         if let Value::Object(data) = data {
             payload.extend(data);
         }
@@ -85,7 +93,6 @@ impl Event {
 
 pub(crate) fn created_data(task: &Task) -> Value {
     json!({
-        "task_type": task.task_type,
         "name": task.name,
         "priority": task.priority.name(),
         "status": task.status,
@@ -104,12 +111,11 @@ pub(crate) fn status_changed_data(
 }
 
 /// `run` is how the run ended, `execution` its last attempt.
-pub(crate) fn executed_data(task: &Task, execution: &Execution, run: ExecutionStatus) -> Value {
+pub(crate) fn executed_data(execution: &Execution, run: ExecutionStatus) -> Value {
     json!({
         "execution_id": execution.execution_id,
         "status": run,
         "credits": execution.credits_consumed,
-        "task_type": task.task_type,
         "attempt": execution.attempt,
         "trigger_type": execution.trigger_type,
         "duration_ms": execution.duration_ms,

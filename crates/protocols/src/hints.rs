@@ -28,6 +28,9 @@ pub enum Hint {
 pub struct LeaseTaken {
     pub tenant_id: TenantId,
     pub worker_id: String,
+    /// Empty when an older version sent it.
+    #[serde(default)]
+    pub task_type: String,
     pub task_id: TaskId,
     pub execution_id: Uuid,
     pub kind: Taken,
@@ -66,6 +69,7 @@ mod tests {
         let taken = LeaseTaken {
             tenant_id: tenant_id.clone(),
             worker_id: "w".into(),
+            task_type: "x".into(),
             task_id: task_id.clone(),
             execution_id: Uuid::nil(),
             kind: Taken::Cancel,

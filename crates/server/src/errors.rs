@@ -24,6 +24,10 @@ impl FieldError {
         Self { loc: vec!["query".into(), name.into()], msg: msg.into(), kind: "value_error" }
     }
 
+    pub fn header(name: &str, msg: impl Into<String>) -> Self {
+        Self { loc: vec!["header".into(), name.into()], msg: msg.into(), kind: "value_error" }
+    }
+
     pub fn path(name: &str, msg: impl Into<String>) -> Self {
         Self { loc: vec!["path".into(), name.into()], msg: msg.into(), kind: "value_error" }
     }
@@ -52,6 +56,8 @@ pub enum ApiError {
     UnsupportedMediaType,
     #[error("Request body is larger than {limit} bytes")]
     TooLarge { limit: usize },
+    #[error("Request headers are larger than {limit} bytes")]
+    HeadersTooLarge { limit: usize },
     #[error("The request body did not arrive in time")]
     SlowBody,
     /// As many streams as one instance serves are open.
@@ -98,6 +104,7 @@ impl ApiError {
             }
             Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail),
             Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail),
+            Self::HeadersTooLarge { .. } => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", detail),
             Self::SlowBody => (StatusCode::REQUEST_TIMEOUT, "request_timeout", detail),
             Self::TooManyStreams => (StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", detail),
             Self::Gone { .. } => (StatusCode::GONE, "position_expired", detail),
@@ -154,6 +161,7 @@ fn service_parts(error: &ServiceError) -> (StatusCode, &'static str, Value) {
             }
             (StatusCode::FORBIDDEN, "permission_denied", body)
         }
+        ServiceError::KeyEnded => (StatusCode::UNAUTHORIZED, "unauthenticated", json!({"detail": message})),
         ServiceError::NotHolder { task_id, .. } => {
             (StatusCode::FORBIDDEN, "not_holder", json!({"detail": message, "task_id": task_id}))
         }

@@ -25,6 +25,8 @@ pub(crate) struct EventSources {
     pub(crate) outbox: Arc<dyn OutboxStore>,
     /// Subscribed before [`Start`] was read, so that nothing falls between.
     pub(crate) feed: broadcast::Receiver<Batch>,
+    /// The subscriber is told of tasks of these types only; empty: of all.
+    pub(crate) task_types: Vec<String>,
     /// Comes true when the subscriber's key stands no more.
     pub(crate) revoked: BoxFuture<'static, ()>,
     /// Fires when shutdown begins.
@@ -95,7 +97,7 @@ impl EventStream {
     async fn catch_up(&mut self, newest: i64) -> Option<()> {
         let outbox = &self.sources.outbox;
         let through = newest.min(self.position + WINDOW);
-        let events = match through > self.position {
+        let mut events = match through > self.position {
             true => outbox.events_after(&self.filter, self.position, through, BATCH).await.ok()?,
             false => Vec::new(),
         };
@@ -111,6 +113,7 @@ impl EventStream {
         let last = events.last().and_then(|event| event.position);
         self.position = last.filter(|_| events.len() as i64 >= BATCH).unwrap_or(through);
         self.behind = (self.position < newest).then_some(newest);
+        events.retain(|event| self.may_see(event));
         events.iter().for_each(|event| self.send(event));
         if events.is_empty() {
             self.tell_position();
@@ -148,10 +151,17 @@ impl EventStream {
                 return self.fall_behind();
             }
             self.position = position;
-            if self.filter.fits(event) {
+            if self.filter.fits(event) && self.may_see(event) {
                 self.send(event);
             }
         }
+    }
+
+    /// Whether the event is of a type that the subscriber's key is for. An older version's events name
+    /// no type.
+    fn may_see(&self, event: &OutboxEvent) -> bool {
+        let types = &self.sources.task_types;
+        types.is_empty() || event.event.task_type().is_some_and(|of| types.iter().any(|t| t == of))
     }
 
     fn fall_behind(&mut self) {
@@ -226,7 +236,8 @@ mod tests {
     fn open(outbox: MockOutboxStore, start: Start, revoked: BoxFuture<'static, ()>) -> Open {
         let (feed, receiver) = broadcast::channel(8);
         let stopping = CancellationToken::new();
-        let sources = EventSources { outbox: Arc::new(outbox), feed: receiver, revoked, stopping };
+        let sources =
+            EventSources { outbox: Arc::new(outbox), feed: receiver, task_types: Vec::new(), revoked, stopping };
         Open { stream: EventStream::new(sources, anns(), start), feed }
     }
 

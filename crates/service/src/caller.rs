@@ -117,11 +117,19 @@ impl Caller {
         self.has(Scope::TasksWrite) || self.has(Scope::TasksWork)
     }
 
-    /// Whether a key is limited to other task types.
-    pub(crate) fn may_use_type(&self, task_type: &str) -> bool {
+    /// Whether the caller may have to do with tasks of this type: a key may be limited to others.
+    pub fn may_use_type(&self, task_type: &str) -> bool {
         match &self.access {
             Access::User { .. } => true,
             Access::Key { task_types, .. } => task_types.is_empty() || task_types.iter().any(|t| t == task_type),
+        }
+    }
+
+    /// The types that a key is limited to; empty: every type.
+    pub fn task_types(&self) -> &[String] {
+        match &self.access {
+            Access::User { .. } => &[],
+            Access::Key { task_types, .. } => task_types,
         }
     }
 

@@ -184,6 +184,7 @@ fn lease_taken(change: &Change) -> Option<LeaseTaken> {
     Some(LeaseTaken {
         tenant_id: ended.tenant_id.clone(),
         worker_id,
+        task_type: change.task.task_type.clone(),
         task_id: ended.task_id.clone(),
         execution_id: ended.execution_id,
         kind,

@@ -44,6 +44,9 @@ pub enum ServiceError {
     /// The caller may not do `action` to this.
     #[error("Permission denied")]
     Forbidden { action: &'static str, required_level: Option<SubscriptionLevel> },
+    /// The caller's key was revoked, or has expired, while the call waited.
+    #[error("Invalid or missing authentication")]
+    KeyEnded,
     /// Another worker holds the task.
     #[error("Another worker holds this task")]
     NotHolder { task_id: String, worker_id: String },

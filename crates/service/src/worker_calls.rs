@@ -6,7 +6,7 @@ use task_domain::decide::{Failure, Report};
 use task_domain::{Handler, JsonObject, LeaseToken, Task, TaskId, TaskStatus};
 use task_protocols::{ClaimRequest, ClaimTaskRequest, ClaimedTask, Heartbeat, ProgressAppended};
 
-use crate::{Caller, ClaimDispatcher, CompletedExecution, Scope, ServiceError, WorkerService};
+use crate::{Caller, ClaimDispatcher, CompletedExecution, KeyService, Scope, ServiceError, WorkerService};
 
 /// What a worker claims, in its own words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,10 +25,11 @@ pub struct ClaimOrder {
 /// The claim that a caller may make: outside work of its tenant, of types that its key may take.
 ///
 /// # Errors
-/// `Forbidden` without scope `tasks:work`, or for a type that the key is not for.
+/// `Forbidden` without scope `tasks:work`, for a type that the key is not for, or for a key that acts
+/// for a user: the next task of a type may be anybody's, so such a key names the task it claims.
 pub fn authorised_claim(caller: &Caller, order: &ClaimOrder) -> Result<ClaimRequest, ServiceError> {
     caller.need(Scope::TasksWork, "claim")?;
-    if !order.task_types.iter().all(|task_type| caller.may_use_type(task_type)) {
+    if caller.user_id().is_some() || !order.task_types.iter().all(|task_type| caller.may_use_type(task_type)) {
         return Err(ServiceError::Forbidden { action: "claim", required_level: None });
     }
     Ok(ClaimRequest {
@@ -53,9 +54,14 @@ impl ClaimDispatcher {
     /// Claims on behalf of a caller.
     ///
     /// # Errors
-    /// As [`authorised_claim`].
-    pub async fn claim_for(&self, caller: &Caller, order: ClaimOrder) -> Result<Vec<Task>, ServiceError> {
-        self.claim(authorised_claim(caller, &order)?, order.wait).await
+    /// As [`authorised_claim`] and [`Self::claim_authorised`].
+    pub async fn claim_for(
+        &self,
+        caller: &Caller,
+        order: ClaimOrder,
+        keys: &KeyService,
+    ) -> Result<Vec<Task>, ServiceError> {
+        self.claim_authorised(caller, authorised_claim(caller, &order)?, order.wait, keys).await
     }
 }
 

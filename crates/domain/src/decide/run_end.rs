@@ -77,7 +77,7 @@ impl<'a> Draft<'a> {
         }
         // A run whose worker was lost for the last time has failed.
         let run = if status == ExecutionStatus::Lost { ExecutionStatus::Failed } else { status };
-        let (data, queued_at) = (executed_data(task, execution, run), execution.queued_at);
+        let (data, queued_at) = (executed_data(execution, run), execution.queued_at);
         self.emit(EventType::Executed, data);
         self.settle(outcome, queued_at);
     }

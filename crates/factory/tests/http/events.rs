@@ -15,7 +15,7 @@ on_both_engines!(
 );
 
 /// Reads frames until `enough` says so: (event, position, payload).
-async fn frames(call: Call, enough: impl Fn(&[(String, i64, Value)]) -> bool) -> Vec<(String, i64, Value)> {
+pub(crate) async fn frames(call: Call, enough: impl Fn(&[(String, i64, Value)]) -> bool) -> Vec<(String, i64, Value)> {
     let response = call.stream().await;
     assert_eq!(response.status().as_u16(), 200);
     assert_eq!(response.headers()["content-type"], "text/event-stream");

@@ -21,7 +21,7 @@ on_both_engines!(
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-async fn make(app: &TestApp, body: Value) -> (String, String) {
+pub(crate) async fn make(app: &TestApp, body: Value) -> (String, String) {
     let made = app.call("POST /api/v1/keys", &[]).key().json(body).send().await.expect(201);
     (made["id"].as_str().unwrap().to_owned(), made["key"].as_str().unwrap().to_owned())
 }

@@ -13,6 +13,7 @@ mod executors;
 mod explain;
 mod facts;
 mod input;
+mod key_limits;
 mod keys;
 mod limits;
 mod lists;

@@ -321,7 +321,7 @@ async fn a_waiting_claim_is_answered_when_work_comes(app: TestApp) {
 }
 
 /// Whether a claim of this worker waits.
-async fn is_waiting(app: &TestApp, worker_id: &str) -> bool {
+pub(crate) async fn is_waiting(app: &TestApp, worker_id: &str) -> bool {
     let workers = app.call("GET /api/v1/workers", &[]).key().send().await.expect(200);
     workers["workers"].as_array().unwrap().iter().any(|w| w["worker_id"] == worker_id && w["waiting"] == 1)
 }

@@ -15,7 +15,7 @@ use crate::event_stream::{EventSources, EventStream, Start};
 use crate::sse;
 use crate::state::ApiState;
 
-/// Streams events: what a key's tenant, or a user's own tasks, were told of. `id:` is the event's
+/// Streams events: what a key's tenant (of the key's task types), or a user's own tasks, were told of. `id:` is the event's
 /// position; resume with it as `Last-Event-ID` or `after`. Without either it starts at now. A frame with
 /// nothing but an `id:` moves the position past events of others.
 #[utoipa::path(
@@ -70,6 +70,7 @@ pub(crate) async fn stream_events(
     let sources = EventSources {
         outbox: Arc::clone(&state.outbox),
         feed,
+        task_types: caller.0.task_types().to_vec(),
         revoked: Arc::clone(&state.keys).until_revoked(caller.0).boxed(),
         stopping: state.background.stopping(),
     };

@@ -23,10 +23,10 @@ use tokio::sync::{broadcast, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{ServiceError, WorkerService};
+use crate::{Caller, KeyService, ServiceError, WorkerService};
 use news::News;
 use queue::{Claimant, Group, Kind, Queues};
-use ticket::Ticket;
+use ticket::{Held, Ticket};
 
 /// How often the types of all who wait are looked at when no hint comes.
 const POLL: Duration = Duration::from_secs(1);
@@ -76,6 +76,27 @@ impl ClaimDispatcher {
             () = tokio::time::sleep_until(until) => ticket.leave(),
             () = stopping.cancelled() => ticket.leave(),
         }
+    }
+
+    /// The same for a caller whose key may end while it waits: then it gets nothing, and what was
+    /// claimed for it is given back.
+    ///
+    /// # Errors
+    /// `KeyEnded`.
+    pub async fn claim_authorised(
+        &self,
+        caller: &Caller,
+        request: ClaimRequest,
+        wait: Duration,
+        keys: &KeyService,
+    ) -> Result<Vec<Task>, ServiceError> {
+        let tasks = self.claim(request, wait).await?;
+        let mut held = Held { tasks, shared: Arc::clone(&self.shared) };
+        // Without a wait it was shown a moment ago.
+        if wait.is_zero() || held.tasks.is_empty() || keys.stands_for(caller).await {
+            return Ok(std::mem::take(&mut held.tasks));
+        }
+        Err(ServiceError::KeyEnded)
     }
 
     /// The workers that wait in this instance for work of a tenant, oldest first.

@@ -1,4 +1,4 @@
-//! A caller's place in a queue.
+//! A caller's place in a queue, and what it got there.
 
 use std::sync::Arc;
 
@@ -34,5 +34,17 @@ impl Drop for Ticket {
         if let Ok(Ok(tasks)) = self.receiver.try_recv() {
             self.shared.give_back(tasks);
         }
+    }
+}
+
+/// What was claimed for a caller that has not been told yet. Dropped, it gives it back.
+pub(super) struct Held {
+    pub(super) tasks: Vec<Task>,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.shared.give_back(std::mem::take(&mut self.tasks));
     }
 }

@@ -133,6 +133,15 @@ impl KeyService {
         }
     }
 
+    /// Whether a caller that was let in a while ago would be now: its key was neither revoked, longer
+    /// than 5 s ago anywhere, nor has expired. A user, who comes through the gateway, always would.
+    pub(crate) async fn stands_for(&self, caller: &Caller) -> bool {
+        match &caller.access {
+            Access::User { .. } => true,
+            Access::Key { key_id, .. } => self.stands(key_id).await,
+        }
+    }
+
     /// Whether a key that was let in still stands. One in no store is the configuration's; while the
     /// store is away, whoever stood before still does.
     async fn stands(&self, id: &String) -> bool {

@@ -20,6 +20,7 @@ fn taken(tenant_id: &TenantId, worker_id: &str) -> Hint {
     Hint::LeaseTaken(LeaseTaken {
         tenant_id: tenant_id.clone(),
         worker_id: worker_id.into(),
+        task_type: "render".into(),
         task_id: TaskId::from_stored(Uuid::now_v7().to_string()),
         execution_id: Uuid::now_v7(),
         kind: Taken::Cancel,

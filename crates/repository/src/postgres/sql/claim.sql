@@ -38,13 +38,14 @@ events AS (
                'occurred_at', to_char(e.updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
                'task_id', e.task_id,
                'user_id', e.user_id,
+               'task_type', e.task_type,
                'old_status', 'queued',
                'new_status', e.status,
                'execution_id', e.execution_id,
                'reason', null),
            e.updated_at
     FROM (
-        SELECT gen_random_uuid() AS event_id, d.task_id, d.origin, c.tenant_id, c.user_id, c.event_seq, c.status, c.execution_id, c.updated_at
+        SELECT gen_random_uuid() AS event_id, d.task_id, d.task_type, d.origin, c.tenant_id, c.user_id, c.event_seq, c.status, c.execution_id, c.updated_at
         FROM claimed AS c
         JOIN task.user_tasks AS d ON d.tenant_id = c.tenant_id AND d.id = c.id
         OFFSET 0

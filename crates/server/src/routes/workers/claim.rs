@@ -33,7 +33,7 @@ pub(crate) async fn claim_tasks(
     let order = input::claim(&mut fields);
     fields.finish()?;
     // Not detached: when the client goes away its place in the queue goes with it.
-    let tasks = state.claims.claim_for(&caller.0, order).await?;
+    let tasks = state.claims.claim_for(&caller.0, order, &state.keys).await?;
     Ok(HttpResponse::Ok().json(ClaimsDto { claims: claims(&state, tasks).await? }))
 }
 

@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, stream};
 use serde_json::json;
 use task_protocols::{LeaseTaken, Taken};
+use task_service::Caller;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +23,8 @@ use crate::state::ApiState;
 /// Streams what a worker must stop: `cancel` (its task was cancelled or deleted), `lease_lost` (its
 /// lease ran out, or the run its deadline), both with `{"task_id", "execution_id", "reason",
 /// "message"}`, and `drain` when this instance shuts down. What is taken while no stream is open is
-/// told by the 409 of the next heartbeat. The stream ends when its key is revoked or expires.
+/// told by the 409 of the next heartbeat. A key that is limited to task types is told of these only. The
+/// stream ends when its key is revoked or expires.
 #[utoipa::path(
     tag = "Workers",
     params(("worker_id" = String, Path)),
@@ -45,7 +47,8 @@ pub(crate) async fn control(
     let permit = Arc::clone(&state.streams).try_acquire_owned().map_err(|_| ApiError::TooManyStreams)?;
     let follow = Follow {
         taken: state.control.listen(&caller.0.tenant_id, &worker_id),
-        revoked: Arc::clone(&state.keys).until_revoked(caller.0).boxed(),
+        revoked: Arc::clone(&state.keys).until_revoked(caller.0.clone()).boxed(),
+        caller: caller.0,
         stopping: state.background.stopping(),
         ready: VecDeque::from([sse::opening()]),
         last_sent: Instant::now(),
@@ -61,6 +64,7 @@ struct Follow {
     taken: mpsc::Receiver<LeaseTaken>,
     /// Comes true when the worker's key stands no more.
     revoked: BoxFuture<'static, ()>,
+    caller: Caller,
     stopping: CancellationToken,
     ready: VecDeque<Bytes>,
     last_sent: Instant,
@@ -82,8 +86,17 @@ impl Follow {
     /// The next frame; `None` when the listener fell behind, and the worker comes back, or when its key
     /// stands no more.
     async fn listen(&mut self) -> Option<Bytes> {
+        let caller = &self.caller;
+        let of_its_types = async {
+            loop {
+                match self.taken.recv().await {
+                    Some(taken) if !caller.may_use_type(&taken.task_type) => {}
+                    taken => return taken,
+                }
+            }
+        };
         tokio::select! {
-            taken = self.taken.recv() => taken.as_ref().map(frame),
+            taken = of_its_types => taken.as_ref().map(frame),
             () = tokio::time::sleep_until(self.last_sent + sse::KEEP_ALIVE) => Some(sse::comment("keep-alive")),
             () = &mut self.revoked => None,
             () = self.stopping.cancelled() => {

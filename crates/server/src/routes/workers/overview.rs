@@ -87,7 +87,7 @@ impl From<(i64, i64)> for RateDto {
     }
 }
 
-/// Lists the workers that are alive, with what they hold. Up to 2 s old.
+/// Lists the workers that are alive, with what they hold, as far as the key's task types go. Up to 2 s old.
 #[utoipa::path(
     tag = "Workers",
     responses(
@@ -105,14 +105,22 @@ pub(crate) async fn list_workers(state: web::Data<ApiState>, caller: Authenticat
         workers.entry(lease.worker_id.clone()).or_default().claims.push(held(lease, now));
     }
     for waiting in state.claims.waiting(tenant_id) {
+        let mut task_types = waiting.task_types;
+        task_types.retain(|task_type| caller.0.may_use_type(task_type));
+        if task_types.is_empty() {
+            continue;
+        }
         let worker = workers.entry(waiting.worker_id).or_default();
         worker.waiting += 1;
-        worker.waiting_for.extend(waiting.task_types);
+        worker.waiting_for.extend(task_types);
         worker.waiting_for.sort_unstable();
         worker.waiting_for.dedup();
     }
     for worker_id in state.control.listening(tenant_id) {
-        workers.entry(worker_id).or_default().listening = true;
+        // Who only listens does so for every type.
+        if caller.0.task_types().is_empty() || workers.contains_key(&worker_id) {
+            workers.entry(worker_id).or_default().listening = true;
+        }
     }
     let workers = workers.into_iter().map(|(worker_id, worker)| WorkerDto { worker_id, ..worker }).collect();
     Ok(HttpResponse::Ok().json(WorkersDto { workers }))

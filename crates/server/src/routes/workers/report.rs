@@ -42,12 +42,13 @@ pub(crate) async fn complete(
         Some(order) => Some((task_service::authorised_claim(&caller.0, &order)?, order.wait)),
         None => None,
     };
-    let done =
-        state.working(|workers| async move { workers.complete_for(&caller.0, &id, &token, report).await }).await?;
+    let by = caller.0.clone();
+    let done = state.working(|workers| async move { workers.complete_for(&by, &id, &token, report).await }).await?;
     let next = match request {
         // What was completed stays so: trouble with the next claim is not its trouble.
         Some((request, wait)) => {
-            let tasks = state.claims.claim(request, wait).await.unwrap_or_default();
+            let claimed = state.claims.claim_authorised(&caller.0, request, wait, &state.keys).await;
+            let tasks = claimed.unwrap_or_default();
             Some(claims(&state, tasks).await.unwrap_or_default())
         }
         None => None,
