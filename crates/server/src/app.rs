@@ -13,6 +13,7 @@ use utoipa_actix_web::AppExt;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::errors::ApiError;
+use crate::middleware::{head_as_get, limit_headers};
 use crate::request_context;
 use crate::routes;
 use crate::state::ApiState;
@@ -45,11 +46,12 @@ impl KnownPaths {
 }
 
 async fn no_route(request: HttpRequest, known: web::Data<KnownPaths>) -> Result<HttpResponse, ApiError> {
-    match known.allowed(request.path()) {
+    // Where GET is, HEAD is.
+    match known.allowed(request.path()).map(|allowed| allowed.replacen("GET", "GET, HEAD", 1)) {
         Some(allowed) if request.method() == Method::OPTIONS => {
             Ok(HttpResponse::NoContent().insert_header(("Allow", allowed)).finish())
         }
-        Some(allowed) => Err(ApiError::NoMethod { allowed: allowed.to_owned() }),
+        Some(allowed) => Err(ApiError::NoMethod { allowed }),
         None => Err(ApiError::NoRoute),
     }
 }
@@ -74,6 +76,8 @@ pub fn canonical_app(
         .service(web::redirect("/docs", "/docs/"))
         .service(SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", document))
         .default_service(web::to(no_route))
+        .wrap(from_fn(head_as_get))
+        .wrap(from_fn(limit_headers))
         .wrap(from_fn(request_context::track))
 }
 

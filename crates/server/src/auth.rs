@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 use task_domain::{SubscriptionLevel, TenantId, UserId};
 use task_service::{Access, Caller, KeyIdentity, KeyService, Scope, ServiceError};
 
-use crate::errors::ApiError;
+use crate::errors::{ApiError, FieldError};
 use crate::state::ApiState;
 
 /// An API key that the configuration names.
@@ -64,14 +64,26 @@ fn one<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, ApiErr
 
 /// Who shows these headers.
 async fn caller(config: &AuthConfig, keys: &KeyService, headers: &HeaderMap) -> Result<Caller, ApiError> {
-    let gateway = if trusted(config, headers)? { gateway_headers(headers)? } else { None };
-    let Some(secret) = presented_key(headers)? else {
-        let (tenant_id, user_id, level) = gateway.ok_or(ApiError::Unauthenticated)?;
-        return Ok(Caller { tenant_id, access: Access::User { user_id, level } });
+    let by_secret = shows_secret(config, headers)?;
+    let vouched = if by_secret || config.development { gateway_headers(headers)? } else { None };
+    let passed_on = by_secret && vouched.is_some();
+    let key = match one(headers, "x-api-key")? {
+        Some(secret) => Some(identity(config, keys, secret).await?.ok_or(ApiError::Unauthenticated)?),
+        None => match bearer(headers) {
+            Ok(None) => None,
+            Ok(Some(secret)) => match identity(config, keys, secret).await? {
+                None if !passed_on => return Err(ApiError::Unauthenticated),
+                identity => identity,
+            },
+            Err(error) if !passed_on => return Err(error),
+            Err(_) => None,
+        },
     };
-    let key = match config.keys.iter().find(|key| same(key.secret.expose_secret(), secret)) {
-        Some(key) => key.identity.clone(),
-        None => keys.authenticate(secret).await?.ok_or(ApiError::Unauthenticated)?,
+    // A gateway may pass on what its users show to it in `Authorization`: that is none of our keys,
+    // and it has vouched for the user.
+    let Some(key) = key else {
+        let (tenant_id, user_id, level) = vouched.ok_or(ApiError::Unauthenticated)?;
+        return Ok(Caller { tenant_id, access: Access::User { user_id, level } });
     };
     let mut acting_for = None;
     if let Some(user) = one(headers, "x-user-id")? {
@@ -79,26 +91,26 @@ async fn caller(config: &AuthConfig, keys: &KeyService, headers: &HeaderMap) -> 
         if !may {
             return Err(ServiceError::Forbidden { action: "act_as_user", required_level: None }.into());
         }
-        let user_id = UserId::new(user).map_err(|_| ApiError::Unauthenticated)?;
+        let user_id = UserId::new(user).map_err(|problem| wrong("X-User-ID", problem))?;
         acting_for = Some((user_id, level(headers)?));
     }
     let access = Access::Key { key_id: key.key_id, scopes: key.scopes, task_types: key.task_types, acting_for };
     Ok(Caller { tenant_id: key.tenant_id, access })
 }
 
-/// Whether the gateway headers may be believed.
-fn trusted(config: &AuthConfig, headers: &HeaderMap) -> Result<bool, ApiError> {
-    let Some(shown) = one(headers, "x-gateway-secret")? else { return Ok(config.development) };
+/// Whether the gateway shows that it is the gateway.
+fn shows_secret(config: &AuthConfig, headers: &HeaderMap) -> Result<bool, ApiError> {
+    let Some(shown) = one(headers, "x-gateway-secret")? else { return Ok(false) };
     // All are compared, so that time tells nothing of which one failed where.
     let matches = config.gateway_secrets.iter().filter(|secret| same(secret.expose_secret(), shown)).count();
-    Ok(matches > 0 || config.development)
+    Ok(matches > 0)
 }
 
 fn gateway_headers(headers: &HeaderMap) -> Result<Option<(TenantId, UserId, Option<SubscriptionLevel>)>, ApiError> {
     let Some(user) = one(headers, "x-user-id")? else { return Ok(None) };
     let user_id = UserId::new(user).map_err(|_| ApiError::Unauthenticated)?;
     let tenant_id = match one(headers, "x-tenant-id")? {
-        Some(tenant) => TenantId::new(tenant).map_err(|_| ApiError::Unauthenticated)?,
+        Some(tenant) => TenantId::new(tenant).map_err(|problem| wrong("X-Tenant-ID", problem))?,
         None => TenantId::default_tenant(),
     };
     Ok(Some((tenant_id, user_id, level(headers)?)))
@@ -106,15 +118,27 @@ fn gateway_headers(headers: &HeaderMap) -> Result<Option<(TenantId, UserId, Opti
 
 fn level(headers: &HeaderMap) -> Result<Option<SubscriptionLevel>, ApiError> {
     match one(headers, "x-subscription-level")? {
-        Some(text) => text.to_ascii_lowercase().parse().map(Some).map_err(|_| ApiError::Unauthenticated),
+        Some(text) => {
+            text.to_ascii_lowercase().parse().map(Some).map_err(|problem| wrong("X-Subscription-Level", problem))
+        }
         None => Ok(None),
     }
 }
 
-fn presented_key(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
-    if let Some(key) = one(headers, "x-api-key")? {
-        return Ok(Some(key));
+/// A header of somebody who is known that cannot be used.
+fn wrong(header: &str, problem: impl std::fmt::Display) -> ApiError {
+    ApiError::Invalid(vec![FieldError::header(header, problem.to_string())])
+}
+
+/// Whom a secret stands for, if anybody.
+async fn identity(config: &AuthConfig, keys: &KeyService, secret: &str) -> Result<Option<KeyIdentity>, ApiError> {
+    match config.keys.iter().find(|key| same(key.secret.expose_secret(), secret)) {
+        Some(key) => Ok(Some(key.identity.clone())),
+        None => Ok(keys.authenticate(secret).await?),
     }
+}
+
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
     let Some(authorization) = one(headers, AUTHORIZATION.as_str())? else { return Ok(None) };
     match authorization.split_once(' ') {
         Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(key.trim())),
@@ -193,6 +217,31 @@ mod tests {
         assert!(ask(&[("x-api-key", "secret-worker"), ("x-user-id", "ann")]).await.is_none());
         let acting = ask(&[("x-api-key", "secret-service"), ("x-user-id", "ann")]).await.unwrap();
         assert_eq!(acting.user_id().unwrap().as_str(), "ann");
+    }
+
+    #[tokio::test]
+    async fn what_the_gateway_passes_on_does_not_shut_its_users_out() {
+        for authorization in ["Bearer eyJhbGciOiJIUzI1NiJ9.e30.c2ln", "Basic YW5uOnB3", "Bearer nonsense"] {
+            let user = [("x-user-id", "ann"), ("authorization", authorization)];
+            assert!(ask(&user).await.is_none(), "nobody vouches");
+            let caller = ask(&[user[0], user[1], ("x-gateway-secret", "new")]).await.unwrap();
+            assert!(!caller.is_key() && caller.user_id().unwrap().as_str() == "ann");
+            assert!(ask(&[user[0], user[1], ("x-gateway-secret", "wrong")]).await.is_none());
+        }
+        // What says that it is a key must be one.
+        assert!(ask(&[("x-user-id", "ann"), ("x-api-key", "nonsense"), ("x-gateway-secret", "new")]).await.is_none());
+        let key = [("x-user-id", "ann"), ("authorization", "Bearer secret-service"), ("x-gateway-secret", "new")];
+        assert!(ask(&key).await.unwrap().is_key());
+    }
+
+    #[tokio::test]
+    async fn a_wrong_header_of_a_trusted_gateway_is_named() {
+        for (header, value) in [("X-Subscription-Level", "gold"), ("X-Tenant-ID", "")] {
+            let headers = [("x-user-id", "ann"), (header, value), ("x-gateway-secret", "new")];
+            let Err(ApiError::Invalid(problems)) = answer(&headers).await else { panic!("{header} is not named") };
+            assert_eq!(problems[0].loc, ["header", header]);
+            assert!(matches!(answer(&headers[..2]).await, Err(ApiError::Unauthenticated)));
+        }
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@ mod event_stream;
 mod fields;
 mod json;
 mod metrics;
+mod middleware;
 mod openapi;
 mod request_context;
 mod routes;
@@ -31,6 +32,7 @@ pub mod plumbing {
     pub use crate::errors::{ApiError, FieldError};
     pub use crate::fields::Fields;
     pub use crate::json::{JsonBody, LargeBody};
+    pub use crate::middleware::check_headers;
     pub use crate::request_context::{ApiName, track};
     pub use crate::routes::query::{Query, number, task_id, uuid};
 

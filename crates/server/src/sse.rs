@@ -56,10 +56,7 @@ pub fn last_event_id<T>(
         (Some(value), None) => read(value.to_str().unwrap_or_default()),
         (Some(_), Some(_)) => Err("must be given once".to_owned()),
     };
-    read.map(Some).map_err(|msg| {
-        let loc = vec!["header".into(), "Last-Event-ID".into()];
-        ApiError::Invalid(vec![FieldError { loc, msg, kind: "value_error" }])
-    })
+    read.map(Some).map_err(|msg| ApiError::Invalid(vec![FieldError::header("Last-Event-ID", msg)]))
 }
 
 /// A task's stream as a response: `first` at once, then what `render` makes of each frame (`None`

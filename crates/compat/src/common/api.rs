@@ -4,14 +4,15 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::body::MessageBody;
 use actix_web::dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{ALLOW, LOCATION};
 use actix_web::http::{Method, StatusCode};
-use actix_web::middleware::{Condition, from_fn};
+use actix_web::middleware::{Condition, Next, from_fn};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use serde_json::Value;
 use task_domain::Origin;
-use task_server::plumbing::{ApiError, ApiName, KnownPaths, track};
+use task_server::plumbing::{ApiError, ApiName, KnownPaths, check_headers, track};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa::openapi::{Components, InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_actix_web::AppExt;
@@ -71,6 +72,20 @@ async fn no_route(request: HttpRequest, known: web::Data<KnownPaths>, drop_in: w
     ApiError::NoRoute.answer_as(api.error)
 }
 
+/// Middleware: headers of at most 8 KiB, refused in the API's own shape.
+async fn limit_headers(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    match (check_headers(request.headers()), request.app_data::<web::Data<DropIn>>()) {
+        (Err(error), Some(drop_in)) => {
+            let answer = error.answer_as(drop_in.api.error);
+            Ok(request.into_response(answer).map_into_right_body())
+        }
+        _ => Ok(next.call(request).await?.map_into_left_body()),
+    }
+}
+
 fn app(
     drop_in: web::Data<DropIn>,
 ) -> App<
@@ -93,6 +108,7 @@ fn app(
         .service(web::redirect("/docs", "/docs/"))
         .service(SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", document))
         .default_service(web::to(no_route))
+        .wrap(from_fn(limit_headers))
         .wrap(cors)
         .wrap(from_fn(track))
 }

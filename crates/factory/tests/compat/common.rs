@@ -88,3 +88,16 @@ fn every_route_of_every_drop_in_api_is_called_by_a_test() {
     }
     assert!(missing.is_empty(), "no test calls {missing:?}; add one to the API's file under tests/compat");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_beyond_8_kib_are_refused_in_the_apis_own_shape() {
+    let app = TestApp::sqlite(&[]).await;
+    let long = "x".repeat(9000);
+    let refused = app.call("task_repository", "GET /", &[]).header("X-Filler", &long).send().await;
+    refused.is(431, json!({"detail": "Request headers are larger than 8192 bytes"}));
+    for api in ["task_management", "seedcore", "task_tracker"] {
+        let refused = app.call(api, "GET /health", &[]).header("X-Filler", &long).send().await;
+        assert!(refused.expect(431).to_string().contains("8192 bytes"));
+    }
+    app.stop().await;
+}

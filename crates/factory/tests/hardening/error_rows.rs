@@ -59,7 +59,7 @@ async fn what_is_not_there_is_404(app: TestApp) {
     assert_eq!(error(&answer, 404, "not_found", &[]), "Not Found");
     let answer = app.call("DELETE /api/v1/tasks", &[]).user("ann").send().await;
     error(&answer, 405, "method_not_allowed", &[]);
-    assert_eq!(answer.headers["allow"], "GET, POST");
+    assert_eq!(answer.headers["allow"], "GET, HEAD, POST");
     app.stop().await;
 }
 

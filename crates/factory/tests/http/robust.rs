@@ -9,6 +9,8 @@ on_both_engines!(
     a_leap_second_at_the_end_of_time_is_refused,
     a_nul_is_refused_where_it_stands,
     an_unknown_method_is_one_label,
+    headers_beyond_8_kib_are_refused,
+    head_is_answered_as_get_without_a_body,
 );
 
 /// jsonb prints the largest double as an integer of 309 digits.
@@ -49,5 +51,45 @@ async fn an_unknown_method_is_one_label(app: TestApp) {
     app.create(echo()).await;
     let metrics = app.client.get(format!("{}/metrics", app.base)).send().await.unwrap().text().await.unwrap();
     assert!(metrics.contains(r#"method="OTHER""#) && !metrics.contains(r#"method="X1""#));
+    app.stop().await;
+}
+
+/// Together: many small ones are as large as one.
+async fn headers_beyond_8_kib_are_refused(app: TestApp) {
+    let list = |size: usize| {
+        let call = app.call("GET /api/v1/tasks", &[]).user("ann");
+        (0..4).fold(call, |call, n| call.header(&format!("X-Filler-{n}"), &"x".repeat(size)))
+    };
+    list(1900).send().await.expect(200);
+    let refused = list(2100).send().await;
+    assert!(refused.headers.contains_key("x-request-id"));
+    let refused = refused.expect(431);
+    assert_eq!(refused["code"], "headers_too_large");
+    assert!(refused["detail"].as_str().unwrap().contains("8192 bytes") && refused["request_id"].is_string());
+    app.stop().await;
+}
+
+async fn head_is_answered_as_get_without_a_body(app: TestApp) {
+    let id = app.create(echo()).await;
+    let head = async |path: &str| {
+        let call = app.client.head(format!("{}{path}", app.base)).header("X-User-ID", "ann");
+        let answer = call.send().await.unwrap();
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        assert!(answer.bytes().await.unwrap().is_empty());
+        (status, headers)
+    };
+    let (status, headers) = head(&format!("/api/v1/tasks/{id}")).await;
+    assert_eq!(
+        (status, &headers["content-type"], &headers["etag"]),
+        (200, &"application/json".parse().unwrap(), &"\"1\"".parse().unwrap())
+    );
+    assert!(headers["content-length"].to_str().unwrap().parse::<usize>().unwrap() > 100);
+    assert_eq!(head("/api/v1/tasks/nobody").await.0, 404);
+    assert_eq!(head("/health").await.0, 200);
+    // Nobody waits for what a stream would bring.
+    let (status, headers) = head("/api/v1/events").await;
+    assert_eq!((status, &headers["content-type"]), (200, &"text/event-stream".parse().unwrap()));
+    // Where there is no GET there is no HEAD.
+    assert_eq!(head("/api/v1/tasks/some/claim").await.0, 405);
     app.stop().await;
 }
