@@ -1,6 +1,6 @@
 # `make help` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help run dev-distributed deps test fuzz-api soak fmt lint doc openapi bench bench-large bench-layout
+.PHONY: help run dev-distributed deps test fuzz-api soak fmt lint doc openapi schema bench bench-large bench-layout
 
 SERVICES := scripts/services.py
 
@@ -45,8 +45,13 @@ lint: toolchain ## Check format and lints
 doc: ## Build the code's documentation
 	cargo doc --workspace --no-deps
 
-openapi: ## Write docs/openapi.json
+openapi: toolchain ## Write docs/openapi.json, which a test compares with what is served
 	cargo run --quiet --bin task-service -- openapi > docs/openapi.json
+
+schema: toolchain deps ## Print the PostgreSQL schema as the migrations leave it
+	cargo build --quiet --bin task-service
+	@env -u TEST_DATABASE_URL $(SERVICES) -- sh -c 'DATABASE_URL="$$TEST_DATABASE_URL" LOG_LEVEL=warn cargo run --quiet --bin task-service -- migrate \
+		&& PATH="$$PATH:$$TEST_POSTGRES_BIN" pg_dump --schema-only --no-owner --schema=task "$$TEST_DATABASE_URL"'
 
 BENCH_SETTINGS := fsync=on synchronous_commit=on full_page_writes=on shared_buffers=1GB max_wal_size=8GB
 

@@ -75,6 +75,11 @@ impl Fields {
         }
     }
 
+    /// For a new thing: null in these fields means the same as their absence.
+    pub(crate) fn null_is_absent(&mut self, keys: &[&str]) {
+        self.map.retain(|key, value| !(value.is_null() && keys.contains(&key.as_str())));
+    }
+
     /// For fields that may be absent or null, which mean the same.
     fn optional<T>(&mut self, key: &str, read: impl FnOnce(Value) -> Result<T, String>) -> Option<T> {
         self.read(key, read).flatten()

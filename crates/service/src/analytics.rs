@@ -159,7 +159,8 @@ fn ratio(sum: f64, count: i64) -> f64 {
 
 fn rounded(number: f64, decimals: i32) -> f64 {
     let scale = 10_f64.powi(decimals);
-    (number * scale).round() / scale
+    // A sum of nothing is -0.0, which a person should not see.
+    (number * scale).round() / scale + 0.0
 }
 
 /// The groups with the most executions, the lower of equals first.

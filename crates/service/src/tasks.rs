@@ -208,24 +208,47 @@ impl TaskService {
         Ok(self.load_owned(caller, task_id, "read").await?.task)
     }
 
-    /// One page of the caller's tasks: whatever tenant and user `filter` names, users see their
-    /// own, keys their tenant's.
-    pub async fn list(&self, caller: &Caller, filter: TaskFilter) -> Result<TaskPage, ServiceError> {
+    /// What a list of the caller's shows: users see their own tasks, keys those of their tenant, of
+    /// the user that they act for, and of their types.
+    ///
+    /// # Errors
+    /// `Forbidden`; `Invalid` names the filters that this caller cannot ask for, or must.
+    pub fn list_filter(&self, caller: &Caller, filter: TaskFilter) -> Result<TaskFilter, ServiceError> {
         caller.need_tasks()?;
-        let user_id = match &caller.access {
-            Access::User { user_id, .. } => Some(user_id.clone()),
-            Access::Key { .. } => caller.user_id().cloned().or(filter.user_id),
-        };
-        // A key that is limited to types lists one of them at a time: a page of "any of mine"
-        // would need the list in every index.
-        if let Access::Key { task_types, .. } = &caller.access
-            && !task_types.is_empty()
-            && filter.task_type.as_ref().is_none_or(|t| !task_types.contains(t))
+        let mut problems = Vec::new();
+        if let (Some(own), Some(asked)) = (caller.user_id(), &filter.user_id)
+            && own != asked
         {
-            return Err(ServiceError::invalid("task_type", format!("must be one of: {}", task_types.join(", "))));
+            problems.push(Problem::new("user_id", "must be absent, or the user that the call is for"));
         }
-        let origin = filter.origin.filter(|_| caller.is_key());
-        let filter = TaskFilter { tenant_id: caller.tenant_id.clone(), user_id, origin, ..filter };
+        if filter.origin.is_some() && !caller.is_key() {
+            problems.push(Problem::new("origin", "is for API keys"));
+        }
+        let mut task_type = filter.task_type;
+        if let Access::Key { task_types, .. } = &caller.access {
+            match (task_types.as_slice(), &task_type) {
+                ([], _) => {}
+                ([only], None) => task_type = Some(only.clone()),
+                (types, Some(asked)) if types.contains(asked) => {}
+                // One at a time: a page of "any of mine" would need the list in every index.
+                (types, _) => {
+                    problems.push(Problem::new("task_type", format!("must be one of: {}", types.join(", "))));
+                }
+            }
+        }
+        if !problems.is_empty() {
+            return Err(ServiceError::Invalid(problems));
+        }
+        let user_id = caller.user_id().cloned().or(filter.user_id);
+        Ok(TaskFilter { tenant_id: caller.tenant_id.clone(), user_id, task_type, ..filter })
+    }
+
+    /// One page of the caller's tasks.
+    ///
+    /// # Errors
+    /// As [`Self::list_filter`].
+    pub async fn list(&self, caller: &Caller, filter: TaskFilter) -> Result<TaskPage, ServiceError> {
+        let filter = self.list_filter(caller, filter)?;
         Ok(self.saver.store().list(&filter).await?)
     }
 

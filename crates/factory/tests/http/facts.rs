@@ -125,7 +125,7 @@ async fn bad_facts_change_nothing(app: TestApp) {
         json!({"text": "x".repeat(10_001)}),
         json!({"text": "x", "tags": "a"}),
         json!({"text": "x", "tags": [""]}),
-        json!({"text": "x", "tags": null}),
+        json!({"text": null, "tags": null}),
         json!({"text": "x", "meta_data": []}),
         json!({"text": "x", "colour": "red"}),
         json!([]),

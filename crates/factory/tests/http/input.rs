@@ -8,7 +8,8 @@ on_both_engines!(
     every_problem_is_named_at_once,
     malformed_bodies_change_nothing,
     bad_queries_and_paths_are_refused,
-    unknown_routes_and_methods_are_told_apart
+    unknown_routes_and_methods_are_told_apart,
+    null_means_absent_where_something_is_made,
 );
 
 async fn every_problem_is_named_at_once(app: TestApp) {
@@ -131,10 +132,46 @@ async fn unknown_routes_and_methods_are_told_apart(app: TestApp) {
     let unknown = app.call("GET /api/v2/nothing", &[]).send().await.expect(404);
     assert_eq!((&unknown["detail"], &unknown["code"]), (&json!("Not Found"), &json!("not_found")));
     let wrong = app.call("DELETE /api/v1/tasks", &[]).user("ann").send().await;
-    assert_eq!(wrong.headers["allow"], "GET, POST");
+    assert_eq!(wrong.headers["allow"], "GET, HEAD, POST");
     assert_eq!(wrong.expect(405)["detail"], json!("Method Not Allowed"));
     let echoed = app.call("GET /api/v2/nothing", &[]).header("X-Request-ID", "my-id-1").send().await;
     assert_eq!(echoed.headers["x-request-id"], "my-id-1");
     assert_eq!(echoed.body["request_id"], Value::from("my-id-1"));
+    app.stop().await;
+}
+
+/// As the document says; in an edit it clears what can be empty, and nothing else.
+async fn null_means_absent_where_something_is_made(app: TestApp) {
+    let task = json!({
+        "name": "n", "task_type": "echo", "description": null, "priority": null, "config": null, "schedule": null,
+        "credits_per_run": null, "tags": null, "labels": null, "metadata": null, "due_date": null, "reminder_time": null,
+        "timeout_seconds": null, "retry": null, "run_immediately": null, "depends_on": null, "on_dependency_failure": null,
+        "concurrency_key": null, "max_concurrent": null, "task_id": null, "user_id": null, "handler": null
+    });
+    let made = app.call("POST /api/v1/tasks", &[]).user("ann").json(task).send().await.expect(201);
+    assert_eq!((&made["priority"], &made["tags"], &made["labels"]), (&json!("medium"), &json!([]), &json!({})));
+    let unknown = json!({"name": "n", "task_type": "echo", "colour": null});
+    app.call("POST /api/v1/tasks", &[]).user("ann").json(unknown).send().await.expect(422);
+    let fact = json!({"text": "t", "tags": null, "meta_data": null});
+    let fact = app.call("POST /api/v1/facts", &[]).user("ann").json(fact).send().await.expect(201);
+    let (task_id, fact_id) = (made["task_id"].as_str().unwrap(), fact["id"].as_str().unwrap());
+    let document = serde_json::to_value(task_server::document()).unwrap();
+    for (route, id, schema, keys) in [
+        (
+            "PATCH /api/v1/tasks/{task_id}",
+            task_id,
+            "UpdateTask",
+            &["name", "priority", "config", "credits_per_run", "tags", "labels", "retry"][..],
+        ),
+        ("PATCH /api/v1/facts/{fact_id}", fact_id, "UpdateFact", &["text", "tags", "meta_data"]),
+    ] {
+        for key in keys {
+            let refused = app.call(route, &[id]).user("ann").json(json!({*key: null})).send().await.expect(422);
+            assert_eq!(refused["detail"][0]["loc"], json!(["body", key]));
+            let described = &document["components"]["schemas"][schema];
+            assert!(!described["properties"][key].to_string().contains("null"), "{schema}.{key}: {described:#}");
+            assert!(!described["required"].to_string().contains(&format!("\"{key}\"")), "{schema}.{key}");
+        }
+    }
     app.stop().await;
 }

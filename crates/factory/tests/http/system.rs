@@ -76,3 +76,14 @@ async fn neighbours_are_told_up_or_down() {
     app.stop().await;
     assert!(asked("/v1/agent/service/deregister/").await);
 }
+
+/// Who reads the document in the repository, or in a pull request, reads the one that is served.
+#[test]
+fn the_committed_document_is_the_served_one() {
+    let committed = include_str!("../../../../docs/openapi.json");
+    let served = task_server::document().to_pretty_json().unwrap();
+    assert!(
+        committed.trim() == served.trim(),
+        "docs/openapi.json is not what is served: run `make openapi` and commit it"
+    );
+}

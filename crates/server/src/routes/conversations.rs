@@ -66,9 +66,9 @@ pub(crate) struct CreateConversation {
 /// An edit; keys that are absent stay as they are.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct UpdateConversation {
-    #[schema(min_length = 1, max_length = 10000)]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 10000)]
     content: Option<String>,
-    #[schema(min_length = 1, max_length = 64)]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 64)]
     status: Option<String>,
 }
 

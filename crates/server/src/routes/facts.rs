@@ -79,11 +79,11 @@ pub(crate) struct CreateFact {
 /// An edit; keys that are absent stay as they are.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct UpdateFact {
-    #[schema(min_length = 1, max_length = 10000)]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 10000)]
     text: Option<String>,
-    #[schema(max_items = 32)]
+    #[schema(value_type = Vec<String>, required = false, max_items = 32)]
     tags: Option<Vec<String>>,
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Object, required = false)]
     meta_data: Option<Map<String, Value>>,
 }
 
@@ -105,6 +105,7 @@ pub(crate) async fn create_fact(
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
     let mut fields = Fields::of_body(body.0, false)?;
+    fields.null_is_absent(&["tags", "meta_data"]);
     let draft = FactDraft {
         text: fields.required_text("text", 1..=MAX_FACT),
         tags: fields.tags("tags").unwrap_or_default(),

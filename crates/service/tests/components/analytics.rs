@@ -127,3 +127,10 @@ async fn what_was_counted_is_kept_by_user_and_window() {
         assert_eq!(service.of_user(&user("ann"), &ann(), days).await.unwrap().days, days);
     }
 }
+
+/// A sum of no numbers is -0.0, which JSON would show.
+#[test]
+fn nothing_costs_nothing_and_not_less() {
+    let sum = summarise(&Figures { tasks: Vec::new(), executions: Vec::new() }, ann(), 30, now());
+    assert!(sum.total_credits_consumed.is_sign_positive() && sum.success_rate.is_sign_positive());
+}

@@ -151,7 +151,7 @@ pub(crate) fn created(task: &Task) -> HttpResponseBuilder {
     response
 }
 
-/// The shape of every error.
+/// The shape of every error: the first three fields always, the others where they have something to say.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ErrorDto {
     /// A sentence; for code `validation_error` a list of `{loc, msg, type}`.
@@ -162,4 +162,23 @@ pub(crate) struct ErrorDto {
     pub(crate) code: String,
     /// Also in the header `X-Request-ID` and in the log.
     pub(crate) request_id: Option<String>,
+    /// Of a run that was waited for and failed.
+    pub(crate) error_code: Option<String>,
+    pub(crate) execution_id: Option<String>,
+    /// What was refused (403): `read`, `update`, `claim`, …
+    pub(crate) action: Option<String>,
+    /// The level that it needs.
+    pub(crate) required_level: Option<String>,
+    /// Of code `lease_lost`.
+    pub(crate) reason: Option<String>,
+    /// The status that the task has, of codes `invalid_transition` and `not_claimable`.
+    pub(crate) from: Option<String>,
+    /// The one that it cannot take.
+    pub(crate) to: Option<String>,
+    /// The limit that was met (429).
+    pub(crate) limit_type: Option<String>,
+    pub(crate) limit: Option<i64>,
+    pub(crate) used: Option<i64>,
+    /// What was not found, or is in the way.
+    pub(crate) task_id: Option<String>,
 }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use task_domain::{Priority, TenantId, UserId};
 use task_protocols::{TaskCursor, TaskFilter};
+use task_service::ServiceError;
 use utoipa::ToSchema;
 
 use super::cursor;
@@ -27,7 +28,7 @@ pub(crate) struct TaskPageDto {
     offset: i64,
     /// Hand it in as `cursor` for the next page; null on the last one.
     next_cursor: Option<String>,
-    /// The filters that were applied.
+    /// The filters that were applied, those that come with the caller included.
     #[schema(value_type = Object)]
     filters: Value,
 }
@@ -37,7 +38,7 @@ pub(crate) struct TaskPageDto {
 #[utoipa::path(
     tag = "Tasks",
     params(
-        ("status" = Option<String>, Query), ("task_type" = Option<String>, Query), ("priority" = Option<String>, Query),
+        ("status" = Option<String>, Query), ("task_type" = Option<String>, Query, description = "Needed by a key that is limited to several types"), ("priority" = Option<String>, Query),
         ("tag" = Option<Vec<String>>, Query, description = "Repeatable; all must be there"),
         ("label" = Option<Vec<String>>, Query, description = "`name:value`, repeatable; all must be there"),
         ("q" = Option<String>, Query, max_length = 200, description = "Part of the name or the description, in either case"),
@@ -59,7 +60,8 @@ pub(crate) async fn list_tasks(
     caller: Authenticated,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    let filter = read(request.query_string(), caller.0.tenant_id.clone())?;
+    let asked = read(request.query_string(), caller.0.tenant_id.clone())?;
+    let filter = state.tasks.list_filter(&caller.0, asked).map_err(in_query)?;
     let filters = applied(&filter);
     let (sort, limit, offset) = (filter.sort, filter.limit, filter.offset);
     let page = state.tasks.list(&caller.0, filter).await?;
@@ -68,6 +70,16 @@ pub(crate) async fn list_tasks(
     let total = page.total;
     let tasks: Vec<_> = page.tasks.into_iter().map(TaskDto::item).collect();
     Ok(HttpResponse::Ok().json(TaskPageDto { count: tasks.len(), tasks, total, limit, offset, next_cursor, filters }))
+}
+
+/// The problems of a query are not in a body.
+fn in_query(error: ServiceError) -> ApiError {
+    match error {
+        ServiceError::Invalid(problems) => {
+            ApiError::Invalid(problems.into_iter().map(|p| FieldError::query(&p.field, p.message)).collect())
+        }
+        error => error.into(),
+    }
 }
 
 fn applied(filter: &TaskFilter) -> Value {

@@ -18,18 +18,20 @@ use crate::state::ApiState;
 /// An edit; keys that are absent stay as they are, `null` clears what can be empty.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct UpdateTask {
-    #[schema(min_length = 1, max_length = 255)]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 255)]
     name: Option<String>,
     description: Option<String>,
-    #[schema(value_type = Option<Value>)]
+    #[schema(value_type = Value, required = false)]
     priority: Option<Value>,
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Object, required = false)]
     config: Option<Map<String, Value>>,
     #[schema(value_type = Option<Object>)]
     schedule: Option<Value>,
+    #[schema(value_type = f64, required = false)]
     credits_per_run: Option<f64>,
+    #[schema(value_type = Vec<String>, required = false)]
     tags: Option<Vec<String>>,
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Object, required = false)]
     labels: Option<Map<String, Value>>,
     #[schema(value_type = Option<Object>)]
     metadata: Option<Map<String, Value>>,
@@ -37,7 +39,7 @@ pub(crate) struct UpdateTask {
     due_date: Option<chrono::DateTime<chrono::Utc>>,
     reminder_time: Option<chrono::DateTime<chrono::Utc>>,
     timeout_seconds: Option<i64>,
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Object, required = false)]
     retry: Option<Value>,
     /// Moves the task, where its state allows.
     status: Option<String>,
