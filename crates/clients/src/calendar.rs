@@ -61,9 +61,15 @@ impl CalendarClient for HttpCalendarClient {
         event_id(&answer).ok_or_else(|| self.0.error(false, "its answer names no event id"))
     }
 
-    async fn update(&self, event_id: &str, event: &CalendarEvent) -> Result<bool, NeighbourError> {
+    async fn update(
+        &self,
+        event_id: &str,
+        event: &CalendarEvent,
+        idempotency_key: &str,
+    ) -> Result<bool, NeighbourError> {
         let (url, body) = (self.event_url(event_id)?, body(event));
-        let answer = self.0.send(Repeat::Safe, || self.0.client().put(url.clone()).json(&body)).await?;
+        let request = || self.0.client().put(url.clone()).header("Idempotency-Key", idempotency_key).json(&body);
+        let answer = self.0.send(Repeat::Safe, request).await?;
         if matches!(answer.status(), StatusCode::NOT_FOUND | StatusCode::GONE) {
             return Ok(false);
         }
@@ -91,7 +97,7 @@ impl CalendarClient for NoCalendar {
         Ok(format!("local-{idempotency_key}"))
     }
 
-    async fn update(&self, event_id: &str, _: &CalendarEvent) -> Result<bool, NeighbourError> {
+    async fn update(&self, event_id: &str, _: &CalendarEvent, _: &str) -> Result<bool, NeighbourError> {
         tracing::debug!(event_id, "no calendar service is configured");
         Ok(true)
     }

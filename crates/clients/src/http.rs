@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
+use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use task_protocols::NeighbourError;
 
@@ -32,7 +33,9 @@ impl Neighbour {
     /// # Errors
     /// When the TLS set-up of this machine cannot be used.
     pub(crate) fn new(service: &'static str, base_url: &str) -> Result<Self, reqwest::Error> {
-        let client = Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(TIMEOUT).build()?;
+        // The URL is the operator's own: neither a proxy of the environment nor an answer leads elsewhere.
+        let builder = Client::builder().no_proxy().redirect(Policy::none());
+        let client = builder.connect_timeout(CONNECT_TIMEOUT).timeout(TIMEOUT).build()?;
         Ok(Self { service, base_url: base_url.trim_end_matches('/').to_owned(), client })
     }
 

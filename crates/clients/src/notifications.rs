@@ -27,8 +27,11 @@ impl NotificationClient for HttpNotificationClient {
             "content": notification.content,
             "metadata": notification.metadata,
         });
-        let url = self.0.url("/api/v1/notifications/send");
-        let sent = self.0.send(Repeat::UnlessDone, || self.0.client().post(&url).json(&body)).await?;
+        let (url, key) = (self.0.url("/api/v1/notifications/send"), &notification.idempotency_key);
+        let sent = self
+            .0
+            .send(Repeat::UnlessDone, || self.0.client().post(&url).header("Idempotency-Key", key).json(&body))
+            .await?;
         self.0.accepted(sent).map(drop)
     }
 }

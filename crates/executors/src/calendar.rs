@@ -53,7 +53,8 @@ impl CalendarEvents {
         if let Some(known) = self.known_event(task).await? {
             progress(context, 0, "Changing the event").await;
             calls += 1;
-            if self.calendar.update(&known, &event).await.map_err(failed)? {
+            let key = format!("{}:update", context.execution.run_id);
+            if self.calendar.update(&known, &event, &key).await.map_err(failed)? {
                 return Ok(outcome(&event, known, "updated", calls));
             }
         }

@@ -15,6 +15,7 @@ use task_protocols::{ConfigProblem, ExecutionContext, ExecutorError, Outcome, Ta
 use crate::echo::cancelled;
 use crate::fields::invalid_config;
 use crate::guard::{Fetched, GuardError, GuardedClient, Outbound};
+use crate::shared::progress;
 
 const METHODS: &[&str] = &["POST", "GET", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 /// Set by the client or meaningful for one connection only.
@@ -52,6 +53,7 @@ impl Http {
     async fn call(&self, context: &ExecutionContext) -> Result<Outcome, ExecutorError> {
         let (call, expected) =
             read(&context.task.config, &context.execution.run_id.to_string()).map_err(invalid_config)?;
+        progress(context, 0, &format!("Calling {}", host(&call.url))).await;
         let fetched = self.client.call(call).await.map_err(|error| refused(&error))?;
         let fits =
             if expected.is_empty() { fetched.status.is_success() } else { expected.contains(&fetched.status.as_u16()) };
@@ -151,6 +153,11 @@ fn read(config: &JsonObject, idempotency_key: &str) -> Result<(Outbound, Vec<u16
     }
     let timeout = timeout.flatten().map(Duration::from_secs);
     Ok((Outbound { method, url, headers, body, timeout }, expected.unwrap_or_default()))
+}
+
+/// Without what may be a secret: user, path and query.
+fn host(url: &str) -> String {
+    url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_else(|| "the URL".into())
 }
 
 fn success(fetched: &Fetched) -> Outcome {

@@ -81,14 +81,16 @@ pub struct Builtin {
 /// When the outbound client cannot be set up.
 pub fn builtin(parts: Builtin) -> Result<Registry, RegistryError> {
     let client = GuardedClient::new(parts.policy, Arc::new(SystemLookup))?;
+    // What the configuration names is called wherever it is; what a task names, under the policy.
+    let operators = GuardedClient::new(OutboundPolicy::operators_choice(), Arc::new(SystemLookup))?;
     let (notifications, accounts) = (parts.notifications, parts.accounts);
     let mut executors: Vec<Arc<dyn TaskExecutor>> = vec![
         Arc::new(Echo),
         Arc::new(Http::new(client.clone())),
-        Arc::new(Weather::new(client.clone(), Arc::clone(&accounts), parts.daily_weather)),
-        Arc::new(WeatherAlert::new(client.clone(), accounts, Arc::clone(&notifications), parts.weather_alert)),
-        Arc::new(News::new(client.clone(), parts.news.clone())),
-        Arc::new(NewsMonitor::new(client.clone(), Arc::clone(&notifications), parts.news)),
+        Arc::new(Weather::new(operators.clone(), Arc::clone(&accounts), parts.daily_weather)),
+        Arc::new(WeatherAlert::new(operators.clone(), accounts, Arc::clone(&notifications), parts.weather_alert)),
+        Arc::new(News::new(client.clone(), operators.clone(), parts.news.clone())),
+        Arc::new(NewsMonitor::new(client.clone(), operators.clone(), Arc::clone(&notifications), parts.news)),
         Arc::new(PriceTracker::new(client, Arc::clone(&notifications))),
         Arc::new(Todo::new(Arc::clone(&notifications))),
         Arc::new(Reminder::new(notifications)),
@@ -98,8 +100,7 @@ pub fn builtin(parts: Builtin) -> Result<Registry, RegistryError> {
     ];
     if let Some(url) = parts.organism_url {
         let timeout = parts.limits.get("organism").map_or(Duration::from_secs(600), |limits| limits.timeout);
-        let client = GuardedClient::new(OutboundPolicy::operators_choice(), Arc::new(SystemLookup))?;
-        executors.push(Arc::new(Organism::new(client, url, timeout)));
+        executors.push(Arc::new(Organism::new(operators, url, timeout)));
     }
     Registry::new(executors, &parts.limits)
 }

@@ -84,6 +84,7 @@ async fn tell(
         subject: format!("{what}: {}", context.task.name),
         content: content.to_owned(),
         metadata: notification_metadata(context),
+        idempotency_key: context.execution.run_id.to_string(),
     };
     notifications.send(&notification).await.map_err(|error| neighbour("notification_failed", &error))?;
     Ok(true)

@@ -85,6 +85,7 @@ pub(crate) async fn notify(
         subject: subject.replace('\0', ""),
         content: content.replace('\0', ""),
         metadata: notification_metadata(context),
+        idempotency_key: context.execution.run_id.to_string(),
     };
     if let Err(error) = notifications.send(&notification).await {
         tracing::warn!(task_id = %task.task_id, error = &error as &dyn std::error::Error, "the owner was not notified");

@@ -155,6 +155,18 @@ async fn http_sends_what_the_config_says() {
     assert_eq!((&data["body"], &data["body_encoding"]), (&json!("AJ+S"), &json!("base64")));
 }
 
+/// And not how: the path or the query may hold a secret.
+#[tokio::test]
+async fn http_says_whom_it_calls() {
+    let server = MockServer::start().await;
+    Mock::given(method("POST")).respond_with(ResponseTemplate::new(200)).mount(&server).await;
+    let (progress, config) = (Arc::<Recorded>::default(), json!({"url": format!("{}/hook?token=1", server.uri())}));
+    let http = registry().find("http").unwrap();
+    http.execute(context("http", config, Arc::clone(&progress))).await.unwrap();
+    let told = progress.0.lock().unwrap();
+    assert_eq!((told.len(), &told[0]["message"]), (1, &json!("Calling 127.0.0.1")));
+}
+
 #[tokio::test]
 async fn http_failures_say_what_happened_and_whether_to_try_again() {
     let server = MockServer::start().await;

@@ -102,7 +102,13 @@ impl CalendarClient for OneEvent {
         Ok("ev1".into())
     }
 
-    async fn update(&self, event_id: &str, event: &CalendarEvent) -> Result<bool, NeighbourError> {
+    async fn update(
+        &self,
+        event_id: &str,
+        event: &CalendarEvent,
+        idempotency_key: &str,
+    ) -> Result<bool, NeighbourError> {
+        assert!(idempotency_key.ends_with(":update"), "{idempotency_key}");
         self.calls.lock().unwrap().push(format!("update {event_id}"));
         let mut held = self.event.lock().unwrap();
         let there = held.is_some();

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use support::{Notified, client, context, misbehaviours, problems, run, serve};
-use task_executors::{News, NewsMonitor, NewsSettings};
+use support::{Notified, client, context, misbehaviours, operators, problems, run, serve};
+use task_executors::{GuardedClient, News, NewsMonitor, NewsSettings, OutboundPolicy, SystemLookup};
 use task_protocols::TaskExecutor;
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer};
@@ -56,7 +56,7 @@ fn settings(server: &MockServer) -> NewsSettings {
 }
 
 async fn news(server: &MockServer, config: Value) -> Value {
-    let executor = News::new(client(), settings(server));
+    let executor = News::new(client(), operators(), settings(server));
     run(&executor, context("daily_news", config)).await.unwrap().result["news_data"].clone()
 }
 
@@ -106,7 +106,7 @@ async fn one_feed_that_fails_is_reported_and_all_of_them_are_an_error() {
             (&json!(bad), &json!(code))
         );
         assert_eq!(data["count"], 2);
-        let executor = News::new(client(), settings(&server));
+        let executor = News::new(client(), operators(), settings(&server));
         let error = run(&executor, context("daily_news", json!({"sources": [bad]}))).await.unwrap_err();
         assert_eq!((error.code, error.retryable), ("feeds_unavailable", true));
         assert_eq!(error.details.unwrap()["failed_sources"][0]["code"], code);
@@ -151,7 +151,7 @@ async fn a_hostile_feed_does_not_keep_the_parser_busy() {
     ] {
         let server = MockServer::start().await;
         serve(&server, "/rss", format!("<rss version=\"2.0\">{body}")).await;
-        let executor = News::new(client(), settings(&server));
+        let executor = News::new(client(), operators(), settings(&server));
         let started = Instant::now();
         assert!(run(&executor, context("daily_news", json!({"sources": "example"}))).await.is_err());
         assert!(started.elapsed() < Duration::from_secs(20), "{} {:?}", &body[..30], started.elapsed());
@@ -162,7 +162,7 @@ async fn a_hostile_feed_does_not_keep_the_parser_busy() {
 async fn matches_are_told_and_only_new_ones() {
     let server = server().await;
     let notified = Arc::<Notified>::default();
-    let executor = NewsMonitor::new(client(), Arc::clone(&notified) as _, settings(&server));
+    let executor = NewsMonitor::new(client(), operators(), Arc::clone(&notified) as _, settings(&server));
     let config = json!({"keywords": ["RUST", "ai"], "categories": "tech"});
 
     let first = run(&executor, context("news_monitor", config.clone())).await.unwrap();
@@ -209,7 +209,7 @@ async fn keywords_match_as_a_whole_in_any_script() {
     let server = MockServer::start().await;
     let feed = "<rss version=\"2.0\"><channel><title>t</title><item><title>He said: 東京都知事選 and Ärger im C++17</title></item></channel></rss>";
     serve(&server, "/rss", feed).await;
-    let executor = NewsMonitor::new(client(), Arc::<Notified>::default(), settings(&server));
+    let executor = NewsMonitor::new(client(), operators(), Arc::<Notified>::default(), settings(&server));
     for (keyword, found) in
         [("ai", 0), ("said", 1), ("東京", 1), ("ärger", 1), ("ÄRGER IM", 1), ("ärge", 0), ("c++", 1)]
     {
@@ -225,7 +225,7 @@ async fn what_was_seen_stays_bounded() {
     let items: String = (0..400).map(|n| format!("<item><title>rust {n}</title></item>")).collect();
     serve(&server, "/rss", format!("<rss version=\"2.0\"><channel><title>t</title>{items}</channel></rss>")).await;
     let notified = Arc::new(Notified { refuses: true, ..Notified::default() });
-    let executor = NewsMonitor::new(client(), Arc::clone(&notified) as _, settings(&server));
+    let executor = NewsMonitor::new(client(), operators(), Arc::clone(&notified) as _, settings(&server));
     let mut context = context("news_monitor", json!({"keywords": "rust", "sources": "example", "limit": 3}));
     let old: Vec<_> = (0..500).map(|n| n.to_string()).collect();
     context.task.metadata = Some(support::object(json!({"news_seen": old, "other": 1})));
@@ -236,11 +236,30 @@ async fn what_was_seen_stays_bounded() {
     assert_eq!((&data["count"], data["matches"].as_array().unwrap().len()), (&json!(400), 3));
 }
 
+/// A feed of the operator's own network is read; a task that names one itself is refused.
+#[tokio::test]
+async fn what_the_operator_names_may_be_anywhere() {
+    let server = server().await;
+    let strict = GuardedClient::new(OutboundPolicy::strict(), Arc::new(SystemLookup)).unwrap();
+    let executor = News::new(strict, operators(), settings(&server));
+    let of = |source: &str| context("daily_news", json!({"sources": source}));
+    let read = run(&executor, of("example")).await.unwrap();
+    assert_eq!(read.result["news_data"]["failed_sources"], json!([]));
+    let named = run(&executor, of(&format!("{}/rss", server.uri()))).await.unwrap_err();
+    assert_eq!(named.details.unwrap()["failed_sources"][0]["code"], "blocked_scheme");
+    // Nor may a feed of the operator's lead there.
+    let away = wiremock::ResponseTemplate::new(302).insert_header("location", format!("{}/rss", server.uri()).as_str());
+    server.reset().await;
+    Mock::given(path("/rss")).respond_with(away).mount(&server).await;
+    let led = run(&executor, of("example")).await.unwrap_err();
+    assert_eq!(led.details.unwrap()["failed_sources"][0]["code"], "blocked_scheme");
+}
+
 #[tokio::test]
 async fn a_cancelled_run_asks_nobody() {
     let server = server().await;
-    let news: Box<dyn TaskExecutor> = Box::new(News::new(client(), settings(&server)));
-    let monitor = Box::new(NewsMonitor::new(client(), Arc::<Notified>::default(), settings(&server)));
+    let news: Box<dyn TaskExecutor> = Box::new(News::new(client(), operators(), settings(&server)));
+    let monitor = Box::new(NewsMonitor::new(client(), operators(), Arc::<Notified>::default(), settings(&server)));
     for (executor, task_type) in [(news, "daily_news"), (monitor, "news_monitor")] {
         let context = context(task_type, json!({"keywords": "x"}));
         context.cancelled.cancel();
@@ -258,7 +277,7 @@ fn every_problem_of_a_config_is_named() {
         default_category: "world".into(),
         timeout: Duration::from_secs(1),
     };
-    let daily = News::new(client(), settings.clone());
+    let daily = News::new(client(), operators(), settings.clone());
     let bad = json!({"categories": ["tech", "gossip"], "sources": ["ftp://x", "bbc", "nobody"], "limit": 0});
     assert_eq!(problems(&daily, bad), ["sources", "sources", "categories", "limit"]);
     assert_eq!(
@@ -267,7 +286,7 @@ fn every_problem_of_a_config_is_named() {
     );
     assert!(problems(&daily, json!({"categories": ["tech", "business"], "time": "09:00"})).is_empty());
     assert!(problems(&daily, json!({"sources": ["BBC", "https://example.com/feed"], "limit": 100})).is_empty());
-    let monitor = NewsMonitor::new(client(), Arc::<Notified>::default(), settings);
+    let monitor = NewsMonitor::new(client(), operators(), Arc::<Notified>::default(), settings);
     assert_eq!(problems(&monitor, json!({"since_last_run": "yes"})), ["keywords", "since_last_run"]);
     for keywords in [json!([]), json!([""]), json!(vec!["x"; 51]), json!(7), json!(["a", 1])] {
         assert_eq!(problems(&monitor, json!({"keywords": keywords})), ["keywords"]);

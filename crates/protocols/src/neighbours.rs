@@ -27,6 +27,9 @@ pub struct Notification {
     pub content: String,
     /// `task_id`, `execution_id`, `task_type`.
     pub metadata: Value,
+    /// Sent along, so that a repeat is not a second message. A run's own message and the notice of
+    /// its end have different ones.
+    pub idempotency_key: String,
 }
 
 #[cfg_attr(feature = "mock", mockall::automock)]
@@ -54,8 +57,14 @@ pub trait CalendarClient: Send + Sync {
     /// Creates an event; its id. `idempotency_key` is sent along, so that a repeat is not a second event.
     async fn create(&self, event: &CalendarEvent, idempotency_key: &str) -> Result<String, NeighbourError>;
 
-    /// Replaces an event; `false` when the calendar does not have it any more.
-    async fn update(&self, event_id: &str, event: &CalendarEvent) -> Result<bool, NeighbourError>;
+    /// Replaces an event; `false` when the calendar does not have it any more. `idempotency_key` is
+    /// sent along.
+    async fn update(
+        &self,
+        event_id: &str,
+        event: &CalendarEvent,
+        idempotency_key: &str,
+    ) -> Result<bool, NeighbourError>;
 
     /// Deletes an event; one that is gone already counts as deleted.
     async fn delete(&self, event_id: &str) -> Result<(), NeighbourError>;

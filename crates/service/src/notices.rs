@@ -79,7 +79,11 @@ impl Notifier {
             tokio::select! {
                 notice = queue.recv(), if under_way.len() < AT_ONCE => match notice {
                     Some(notice) => under_way.push(self.tell(notice)),
-                    None => break,
+                    // Nobody is left who could tell of a change.
+                    None => {
+                        stop.cancelled().await;
+                        break;
+                    }
                 },
                 Some(()) = under_way.next() => {}
                 () = stop.cancelled() => break,
@@ -126,7 +130,8 @@ fn run_ended(task: &Task, execution: &Execution) -> Option<Notification> {
     let said = execution.result.as_ref().and_then(|result| result.get("message")).and_then(Value::as_str);
     let content = execution.error_message.as_deref().or(said);
     let ended = status.as_str().replace('_', " ");
-    let mut notification = notification(task, format!("Task {ended}: {}", task.name))?;
+    let key = format!("{}:ended", execution.run_id);
+    let mut notification = notification(task, format!("Task {ended}: {}", task.name), key)?;
     notification.content = content.map_or_else(|| format!("{} was run", task.name), str::to_owned);
     notification.metadata["execution_id"] = json!(execution.execution_id);
     Some(notification)
@@ -134,7 +139,7 @@ fn run_ended(task: &Task, execution: &Execution) -> Option<Notification> {
 
 /// A notification to the owner, over the channel that the task's config names in `notification` or
 /// `notification_type`; `None` when the task has no owner.
-pub(crate) fn notification(task: &Task, subject: String) -> Option<Notification> {
+pub(crate) fn notification(task: &Task, subject: String, idempotency_key: String) -> Option<Notification> {
     let channel = ["notification", "notification_type"].iter().find_map(|key| task.config.get(*key)?.as_str());
     let channel = channel.filter(|name| (1..=MAX_CHANNEL).contains(&name.len()));
     Some(Notification {
@@ -143,5 +148,6 @@ pub(crate) fn notification(task: &Task, subject: String) -> Option<Notification>
         subject,
         content: task.description.clone().unwrap_or_else(|| task.name.clone()),
         metadata: json!({"task_id": task.task_id, "execution_id": null, "task_type": task.task_type}),
+        idempotency_key,
     })
 }

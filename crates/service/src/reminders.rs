@@ -52,13 +52,16 @@ impl Reminders {
         };
         // Stale: another instance was first, or the task moved; the next tick looks again.
         if let Some(task) = self.saver.save(&change).await? {
-            self.send(&task).await;
+            // Of each time that it was set to, the owner is reminded once.
+            let at = loaded.task.reminder_time.unwrap_or(loaded.now).timestamp();
+            self.send(&task, format!("{}:{}:reminder:{at}", task.tenant_id, task.task_id)).await;
         }
         Ok(())
     }
 
-    async fn send(&self, task: &Task) {
-        let Some(mut notification) = notification(task, format!("Reminder: {}", task.name)) else { return };
+    async fn send(&self, task: &Task, idempotency_key: String) {
+        let subject = format!("Reminder: {}", task.name);
+        let Some(mut notification) = notification(task, subject, idempotency_key) else { return };
         if let Some(due) = task.due_date {
             let due = due.to_rfc3339_opts(SecondsFormat::Secs, true);
             notification.content = format!("{}\nDue at {due}", notification.content);

@@ -53,6 +53,7 @@ async fn replacing_and_deleting_are_repeated_and_know_what_is_gone() {
     Mock::given(method("PUT")).respond_with(ResponseTemplate::new(502)).up_to_n_times(1).mount(&server).await;
     Mock::given(method("PUT"))
         .and(path("/api/v1/calendar/events/e%2F1"))
+        .and(header("Idempotency-Key", "run-1:update"))
         .respond_with(ResponseTemplate::new(200))
         .expect(1)
         .mount(&server)
@@ -64,7 +65,7 @@ async fn replacing_and_deleting_are_repeated_and_know_what_is_gone() {
         .await;
     Mock::given(method("DELETE")).respond_with(ResponseTemplate::new(404)).expect(1).mount(&server).await;
     let client = HttpCalendarClient::new(&server.uri()).unwrap();
-    assert!(client.update("e/1", &event()).await.unwrap(), "an id is one segment of the path");
-    assert!(!client.update("gone", &event()).await.unwrap());
+    assert!(client.update("e/1", &event(), "run-1:update").await.unwrap(), "an id is one segment of the path");
+    assert!(!client.update("gone", &event(), "run-1:update").await.unwrap());
     client.delete("e1").await.unwrap();
 }

@@ -14,7 +14,7 @@ use serde_json::json;
 use task_domain::JsonObject;
 use task_protocols::{ConfigProblem, ExecutionContext, ExecutorError, Outcome, TaskExecutor};
 
-use feeds::Feed;
+use feeds::{Feed, FeedClients};
 pub use monitor::NewsMonitor;
 
 use crate::fields::{Fields, invalid_config, is_web_url};
@@ -45,8 +45,8 @@ impl NewsSettings {
         let mut feeds = Vec::new();
         for source in fields.texts("sources", MAX_NAMED, MAX_TEXT) {
             match self.sources.get(&source).or_else(|| self.sources.get(&source.to_ascii_lowercase())) {
-                Some(url) => feeds.push(Feed { name: Some(source), url: url.clone() }),
-                None if is_web_url(&source) => feeds.push(Feed { name: None, url: source }),
+                Some(url) => feeds.push(Feed { name: Some(source), url: url.clone(), is_operators: true }),
+                None if is_web_url(&source) => feeds.push(Feed { name: None, url: source, is_operators: false }),
                 None => {
                     let names = names(self.sources.keys());
                     fields
@@ -60,7 +60,9 @@ impl NewsSettings {
         }
         for category in categories {
             match self.categories.get(&category).or_else(|| self.categories.get(&category.to_ascii_lowercase())) {
-                Some(urls) => feeds.extend(urls.iter().map(|url| Feed { name: None, url: url.clone() })),
+                Some(urls) => {
+                    feeds.extend(urls.iter().map(|url| Feed { name: None, url: url.clone(), is_operators: true }));
+                }
                 None => {
                     let names = names(self.categories.keys());
                     fields.problem("categories", format!("`{category}` is not a category; use one of: {names}"));
@@ -80,13 +82,14 @@ fn names<'a>(names: impl Iterator<Item = &'a String>) -> String {
 /// Config: `sources` (names or feed URLs), `categories`, each one or a list; `limit` 1–100, default 20.
 #[derive(Clone)]
 pub struct News {
-    client: GuardedClient,
+    clients: FeedClients,
     settings: NewsSettings,
 }
 
 impl News {
-    pub fn new(client: GuardedClient, settings: NewsSettings) -> Self {
-        Self { client, settings }
+    /// `operators` reads the feeds of the settings, `guarded` those that a task names.
+    pub fn new(guarded: GuardedClient, operators: GuardedClient, settings: NewsSettings) -> Self {
+        Self { clients: FeedClients { guarded, operators }, settings }
     }
 
     fn read(&self, config: &JsonObject) -> Result<(Vec<Feed>, usize), Vec<ConfigProblem>> {
@@ -100,7 +103,7 @@ impl News {
         let (feeds, limit) = self.read(&context.task.config).map_err(invalid_config)?;
         let (calls, all) = (feeds.len(), feeds.len());
         progress(context, 0, &format!("Reading {all} feeds")).await;
-        let mut merged = feeds::fetch_all(&self.client, feeds, self.settings.timeout).await?;
+        let mut merged = feeds::fetch_all(&self.clients, feeds, self.settings.timeout).await?;
         progress(context, 90, &format!("Merging {} items", merged.items.len())).await;
         merged.items.truncate(limit);
         let count = merged.items.len();

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use task_domain::JsonObject;
 use task_protocols::{ConfigProblem, ExecutionContext, ExecutorError, NotificationClient, Outcome, TaskExecutor};
 
-use super::feeds::{self, Feed, Item};
+use super::feeds::{self, Feed, FeedClients, Item};
 use super::{MAX_LIMIT, NewsSettings};
 use crate::fields::{Fields, invalid_config};
 use crate::guard::GuardedClient;
@@ -28,7 +28,7 @@ const LISTED: usize = 5;
 /// (default true), `limit` 1–100 of the matches that the result lists, default 100.
 #[derive(Clone)]
 pub struct NewsMonitor {
-    client: GuardedClient,
+    clients: FeedClients,
     notifications: Arc<dyn NotificationClient>,
     settings: NewsSettings,
 }
@@ -53,8 +53,14 @@ struct News {
 }
 
 impl NewsMonitor {
-    pub fn new(client: GuardedClient, notifications: Arc<dyn NotificationClient>, settings: NewsSettings) -> Self {
-        Self { client, notifications, settings }
+    /// `operators` reads the feeds of the settings, `guarded` those that a task names.
+    pub fn new(
+        guarded: GuardedClient,
+        operators: GuardedClient,
+        notifications: Arc<dyn NotificationClient>,
+        settings: NewsSettings,
+    ) -> Self {
+        Self { clients: FeedClients { guarded, operators }, notifications, settings }
     }
 
     fn read(&self, config: &JsonObject) -> Result<Watch, Vec<ConfigProblem>> {
@@ -73,7 +79,7 @@ impl NewsMonitor {
         let watch = self.read(&context.task.config).map_err(invalid_config)?;
         let calls = watch.feeds.len();
         progress(context, 0, &format!("Reading {calls} feeds")).await;
-        let merged = feeds::fetch_all(&self.client, watch.feeds, self.settings.timeout).await?;
+        let merged = feeds::fetch_all(&self.clients, watch.feeds, self.settings.timeout).await?;
         progress(context, 80, &format!("Looking through {} items", merged.items.len())).await;
 
         let mut news = News::of(context, watch.since_last_run);

@@ -139,6 +139,11 @@ pub(crate) fn client() -> GuardedClient {
     GuardedClient::new(policy(), Arc::new(SystemLookup)).unwrap()
 }
 
+/// What is called where the operator named the URL.
+pub(crate) fn operators() -> GuardedClient {
+    GuardedClient::new(OutboundPolicy::operators_choice(), Arc::new(SystemLookup)).unwrap()
+}
+
 /// Serves one body at one path.
 pub(crate) async fn serve(server: &MockServer, at: &str, body: impl Into<Vec<u8>>) {
     Mock::given(path(at)).respond_with(ResponseTemplate::new(200).set_body_bytes(body)).mount(server).await;

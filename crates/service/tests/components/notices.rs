@@ -194,6 +194,7 @@ async fn a_reminder_is_saved_as_given_and_then_sent_once() {
     assert_eq!(Reminders::new(saver, Arc::new(timed), client).tick(10).await.unwrap(), 2);
     let sent = sent.lock().unwrap();
     assert_eq!(sent.len(), 1);
+    assert!(sent[0].idempotency_key.contains(":reminder:"), "{}", sent[0].idempotency_key);
     assert_eq!(
         (sent[0].subject.as_str(), sent[0].content.as_str()),
         ("Reminder: Hello", "before the shop closes\nDue at 2030-01-02T03:04:05Z")
@@ -210,4 +211,18 @@ async fn a_reminder_that_could_not_be_sent_stays_given() {
     let saver = Saver::new(Arc::new(store), Arc::new(silent_hints()));
     assert_eq!(Reminders::new(saver, Arc::new(timed), client).tick(10).await.unwrap(), 1);
     assert_eq!(sent.lock().unwrap().len(), 1);
+}
+
+/// At a clean stop those who could tell of a change may be gone first: that is no end of its own.
+#[tokio::test]
+async fn a_notifier_that_nobody_tells_waits_for_the_stop() {
+    let (client, _) = recording(false);
+    let (notifier, notices) = Notifier::new(client, no_calendar());
+    drop(notices);
+    let stop = CancellationToken::new();
+    let run = notifier.run(stop.clone());
+    tokio::pin!(run);
+    assert!(futures::poll!(&mut run).is_pending());
+    stop.cancel();
+    run.await;
 }
