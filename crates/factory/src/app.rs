@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::config::Settings;
 use crate::drop_in::DropIns;
 use crate::error::StartError;
+use crate::wiring::file_lock::{self, FileLock};
 use crate::wiring::{self, engine};
 
 /// After so long the process ends whatever still runs; leases and outbox make that safe.
@@ -30,6 +31,8 @@ pub struct Application {
     work: Background,
     /// What tells the world of their changes; ends after them.
     relay: Background,
+    /// Given up last: another service may have the database then.
+    _file_lock: Option<FileLock>,
 }
 
 impl Application {
@@ -47,6 +50,7 @@ impl Application {
         let instance_id = Uuid::now_v7().to_string();
         let (work, relay) = (Background::new(Handle::current()), Background::new(Handle::current()));
         let stores = engine::open(&settings, migrate).await?;
+        let file_lock = file_lock::take(&settings)?;
         if !settings.has_credentials() && !stores.api_keys.any_key().await? {
             return Err(StartError::NoCredentials);
         }
@@ -68,7 +72,16 @@ impl Application {
                 tracing::error!(%error, "the HTTP server ended");
             }
         });
-        Ok(Self { address, engine: stores.name, bus: bus.name, server: handle, drop_ins, work, relay })
+        Ok(Self {
+            address,
+            engine: stores.name,
+            bus: bus.name,
+            server: handle,
+            drop_ins,
+            work,
+            relay,
+            _file_lock: file_lock,
+        })
     }
 
     /// Where it listens.

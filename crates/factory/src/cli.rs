@@ -11,7 +11,10 @@ use crate::keys_cli::{self, KeysCommand};
 use crate::wiring::engine;
 use crate::{banner, logging, shutdown};
 
-/// One engine for tasks, executions and their events.
+/// One service for tasks: todos, schedules, workers' queues, progress streams and events.
+///
+/// `task-service --dev` starts without any configuration and shows a first call. Everything else is
+/// set by environment variables or a file: see README.md and docs/OPERATIONS.md.
 #[derive(Debug, Parser)]
 #[command(name = "task-service", version, about)]
 pub struct Arguments {
@@ -81,6 +84,7 @@ async fn serve(settings: Settings, migrate: bool) -> Result<(), StartError> {
         println!("{}", banner::text(&settings, &application));
     }
     tracing::info!(address = %application.address(), engine = application.engine(), event_bus = application.bus(), "serving");
+    application.served_beside().announce();
     shutdown::requested().await?;
     application.stop().await;
     Ok(())

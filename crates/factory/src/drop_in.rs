@@ -80,6 +80,8 @@ struct Wanted {
     port: Port,
     /// The environment variable of the port.
     setting: &'static str,
+    /// That of its own key, when it has one.
+    key: &'static str,
     admission: Admission,
 }
 
@@ -93,24 +95,28 @@ fn wanted(settings: &DropInSettings) -> Vec<Wanted> {
             api: &task_compat::task_repository::API,
             port: settings.task_repository_port,
             setting: "TASK_REPOSITORY_PORT",
+            key: "API_KEY",
             admission: Admission::Keys,
         },
         Wanted {
             api: &task_compat::task_management::API,
             port: settings.task_management_port,
             setting: "TASK_MANAGEMENT_PORT",
+            key: "TASK_MANAGEMENT_API_KEY",
             admission: anybody(&settings.task_management_key),
         },
         Wanted {
             api: &task_compat::seedcore::API,
             port: settings.seedcore_port,
             setting: "SEEDCORE_PORT",
+            key: "SEEDCORE_API_KEY",
             admission: anybody(&settings.seedcore_key),
         },
         Wanted {
             api: &task_compat::task_tracker::API,
             port: settings.task_tracker_port,
             setting: "TASK_TRACKER_PORT",
+            key: "TASK_TRACKER_API_KEY",
             admission: anybody(&settings.task_tracker_key),
         },
     ]
@@ -130,6 +136,8 @@ pub(crate) struct DropIns {
     bound: Vec<Bound>,
     up: Vec<(&'static Api, SocketAddr)>,
     left_out: Vec<(&'static Api, String)>,
+    /// Those that listen on loopback only, and the variable of the key that would change that.
+    held_back: Vec<(&'static Api, &'static str)>,
     servers: Vec<ServerHandle>,
 }
 
@@ -140,9 +148,13 @@ impl DropIns {
     /// Otherwise a port that cannot be had, with the name of its setting.
     pub(crate) fn bind(settings: &Settings) -> Result<Self, StartError> {
         let mut drop_ins = Self::default();
-        for Wanted { api, port, setting, admission } in wanted(&settings.drop_in) {
+        for Wanted { api, port, setting, key, admission } in wanted(&settings.drop_in) {
             let Port(Some(port)) = port else { continue };
-            let address = format!("{}:{port}", host(settings, &admission));
+            let host = host(settings, &admission);
+            if host != settings.service.host {
+                drop_ins.held_back.push((api, key));
+            }
+            let address = format!("{host}:{port}");
             let listener = TcpListener::bind(&address).and_then(|listener| Ok((listener.local_addr()?, listener)));
             match listener {
                 Ok((address, listener)) => drop_ins.bound.push(Bound { api, listener, address, admission }),
@@ -189,6 +201,22 @@ impl DropIns {
     /// Title and address of each that is served.
     pub(crate) fn up(&self) -> impl Iterator<Item = (&'static Api, SocketAddr)> {
         self.up.iter().copied()
+    }
+
+    /// Tells the log where each is, and why one is not where it may be looked for.
+    pub(crate) fn announce(&self) {
+        for (api, address) in self.up() {
+            tracing::info!(api = api.origin.as_str(), %address, "serving a drop-in API");
+        }
+        for (api, key) in &self.held_back {
+            tracing::warn!(
+                api = api.origin.as_str(),
+                "it believes anybody, so it listens on loopback only: set {key}, or DROP_IN_OPEN=1 where only trusted callers reach it"
+            );
+        }
+        for (title, why) in self.left_out() {
+            tracing::warn!(api = title, why, "a drop-in API is not served");
+        }
     }
 
     /// Title of each that is not, and why.

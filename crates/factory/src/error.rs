@@ -1,5 +1,7 @@
 //! Why the program does not start; every message says what to do.
 
+use std::path::PathBuf;
+
 use task_protocols::StoreError;
 
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +26,10 @@ pub enum StartError {
     ListenDropIn { api: &'static str, address: String, setting: &'static str, source: std::io::Error },
     #[error("the database cannot be opened; check DATABASE_URL")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error(
+        "another task-service uses {}: stop it first, or give this one a DATABASE_URL of its own (several instances share a PostgreSQL)", .path.display()
+    )]
+    FileInUse { path: PathBuf },
     #[error("the database schema could not be brought up to date; `task-service migrate` shows the same error")]
     Migrate(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error(

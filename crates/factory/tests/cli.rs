@@ -56,7 +56,8 @@ fn what_cannot_be_had_is_said_with_what_to_do() {
     refused(&["--dev"], &[("SERVICE_PORT", &port)], &["cannot listen", "SERVICE_PORT"]);
     let free = task_testkit::ports::free();
     let nobody = format!("postgres://nobody@127.0.0.1:{free}/none");
-    refused(&["--dev"], &[("SERVICE_PORT", "0"), ("DATABASE_URL", &nobody)], &["database"]);
+    let said = ["the database does not answer", "DATABASE_URL"];
+    refused(&["--dev"], &[("SERVICE_PORT", "0"), ("DATABASE_URL", &nobody)], &said);
     refused(&["health"], &[("SERVICE_PORT", &free.to_string())], &["no answer", "is the service running"]);
     refused(&["--dev"], &[("SERVICE_PORT", "0"), ("NATS_URL", "nats://[::bad")], &["NATS_URL"]);
     refused(&["--dev"], &[("SERVICE_PORT", "0"), ("DATABASE_URL", "sqlite:///proc/none/tasks.db")], &["DATABASE_URL"]);
@@ -83,6 +84,26 @@ fn keys_are_made_listed_and_revoked() {
     assert!(!printed(&folder, &["keys", "list", "--tenant", "other"]).contains(id));
     assert!(printed(&folder, &["keys", "revoke", id]).contains("revoked"));
     assert!(printed(&folder, &["keys", "list"]).contains("revoked"));
+}
+
+/// A second service is kept from the file; commands are not.
+#[test]
+fn one_service_has_an_sqlite_file() {
+    let folder = temp_database();
+    let path = folder.folder().join("tasks.db");
+    let url = format!("sqlite://{}", path.display());
+    let environment = [("DATABASE_URL", url.as_str()), ("SERVICE_PORT", "0")];
+    assert!(run(&folder, &["migrate"], &environment).status.success());
+    let held = std::fs::File::create(folder.folder().join("tasks.db.lock")).unwrap();
+    held.lock().unwrap();
+    refused(&["--dev"], &environment, &["another task-service", "tasks.db", "DATABASE_URL"]);
+    assert!(run(&folder, &["migrate"], &environment).status.success());
+    assert!(run(&folder, &["keys", "list"], &environment).status.success());
+}
+
+#[test]
+fn a_level_that_is_none_is_refused() {
+    refused(&["--dev"], &[("SERVICE_PORT", "0"), ("LOG_LEVEL", "verbose")], &["LOG_LEVEL", "verbose", "info"]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What the handlers share.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -31,6 +32,8 @@ pub struct ServiceInfo {
     /// The same on the clock that only goes forward.
     pub started: Instant,
     pub executor_concurrency: usize,
+    /// How many executions each pool runs at the same time, by its name.
+    pub executor_pools: BTreeMap<&'static str, usize>,
 }
 
 /// Something that this instance needs, or would use.

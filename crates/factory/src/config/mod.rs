@@ -108,6 +108,18 @@ impl Settings {
         if self.executor.concurrency > 1000 {
             return wrong("executor.concurrency (EXECUTOR_CONCURRENCY) must be from 0 to 1000");
         }
+        if !(1..=86_400).contains(&self.executor.timeout_seconds) {
+            return wrong("executor.timeout_seconds must be from 1 to 86400");
+        }
+        if !(1..=1_000_000).contains(&self.service.max_streams) {
+            return wrong("service.max_streams (MAX_STREAMS) must be from 1 to 1000000");
+        }
+        if self.outbound.allowed_ports.is_empty() || self.outbound.allowed_ports.contains(&0) {
+            return wrong("outbound.allowed_ports must name at least one port from 1 to 65535");
+        }
+        if let Some(problem) = self.limits.problem() {
+            return wrong(&problem);
+        }
         for (setting, seconds) in [
             ("task_repository_lease_seconds", self.drop_in.task_repository_lease_seconds),
             ("task_tracker_lease_seconds", self.drop_in.task_tracker_lease_seconds),

@@ -158,6 +158,27 @@ pub struct LimitsSettings {
     pub levels: Limits,
 }
 
+impl LimitsSettings {
+    /// The first limit that cannot be meant, as a sentence.
+    pub(crate) fn problem(&self) -> Option<String> {
+        SubscriptionLevel::ALL.iter().find_map(|level| {
+            let of = self.levels.of(*level);
+            let name = |limit: &str| format!("limits.levels.{level}.{limit}");
+            let counts = [
+                ("active_tasks", of.active_tasks),
+                ("daily_executions", of.daily_executions),
+                ("task_execution_rate", of.task_execution_rate),
+            ];
+            let negative = counts.into_iter().find(|(_, limit)| limit.is_some_and(|limit| limit < 0));
+            if let Some((limit, _)) = negative {
+                return Some(format!("{} must be 0 or more; leave it out for no limit", name(limit)));
+            }
+            let shortest = of.schedule_interval;
+            (shortest < 1).then(|| format!("{} must be 1 or more seconds", name("schedule_interval")))
+        })
+    }
+}
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FairShareSettings {

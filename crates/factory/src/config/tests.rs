@@ -94,3 +94,32 @@ fn limits_of_types_are_read_and_checked_at_start() {
     }
     std::fs::remove_file(&file).unwrap();
 }
+
+#[test]
+fn a_value_that_cannot_be_meant_is_refused_and_named() {
+    for (toml, name) in [
+        ("[executor]\ntimeout_seconds = 0", "executor.timeout_seconds"),
+        ("[service]\nmax_streams = 0", "MAX_STREAMS"),
+        ("[outbound]\nallowed_ports = []", "outbound.allowed_ports"),
+        ("[limits.levels.free]\nactive_tasks = -3", "limits.levels.free.active_tasks"),
+        ("[limits.levels.pro]\ndaily_executions = -1", "limits.levels.pro.daily_executions"),
+        ("[limits.levels.basic]\nschedule_interval = -5", "limits.levels.basic.schedule_interval"),
+    ] {
+        let file = std::env::temp_dir().join(format!("task-config-{}.toml", uuid::Uuid::now_v7()));
+        std::fs::write(&file, toml).unwrap();
+        let refused = Settings::from_environment(Some(&file), true, |_| None).unwrap_err().to_string();
+        std::fs::remove_file(&file).unwrap();
+        assert!(refused.contains(name), "{refused}");
+    }
+}
+
+/// Whoever looks for a variable finds it in the README.
+#[test]
+fn the_readme_has_every_variable() {
+    let readme = include_str!("../../../../README.md");
+    let table: Vec<&str> = readme.lines().filter(|line| line.starts_with("| `")).collect();
+    let told = |name: &str| table.iter().any(|row| row.contains(&format!("`{name}`")));
+    let missing: Vec<_> = ENVIRONMENT.iter().map(|(name, _)| *name).filter(|name| !told(name)).collect();
+    assert!(missing.is_empty(), "README.md's table of variables has no {missing:?}");
+    assert!(readme.contains("POSTGRES_HOST/PORT/DB/USER/PASSWORD"));
+}

@@ -7,9 +7,9 @@ use secrecy::ExposeSecret;
 use task_protocols::{
     AnalyticsStore, ApiKeyStore, ConversationStore, DependencyStore, ExecutionStore, ExplainStore, FactStore,
     HistoryStore, InboxStore, LevelStore, OutboxStore, OverviewStore, PoolMeter, ProgressStore, RetentionStore,
-    StoreResult, TaskStore, TemplateStore, TimedStore, TrackStore,
+    StoreError, StoreResult, TaskStore, TemplateStore, TimedStore, TrackStore,
 };
-use task_repository::postgres::{PostgresConfig, PostgresEngine};
+use task_repository::postgres::{MigrateError, PostgresConfig, PostgresEngine};
 use task_repository::sqlite::{SqliteConfig, SqliteEngine};
 
 use crate::clock::SystemClock;
@@ -61,8 +61,7 @@ pub(crate) async fn open(settings: &Settings, migrate: bool) -> Result<Stores, S
     let url = settings.database.url.expose_secret();
     let weights = settings.fair_share.weights.clone();
     let max_progress_entries = settings.retention.max_progress_entries;
-    if let Some(path) = url.strip_prefix("sqlite:") {
-        let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
+    if let Some(path) = sqlite_path(settings) {
         let config = SqliteConfig { max_progress_entries, weights, ..SqliteConfig::default() };
         let engine =
             SqliteEngine::open(&path, Arc::new(SystemClock), config).map_err(|e| StartError::Database(Box::new(e)))?;
@@ -83,13 +82,23 @@ pub(crate) async fn open(settings: &Settings, migrate: bool) -> Result<Stores, S
         let engine = PostgresEngine::connect(config, tokio::runtime::Handle::current())
             .map_err(|e| StartError::Database(Box::new(e)))?;
         let current = if migrate { engine.migrate().await.map(|()| true) } else { engine.is_current().await };
-        if !current.map_err(|e| StartError::Migrate(Box::new(e)))? {
+        let failed = |error| match error {
+            MigrateError::Connect(error) => StartError::Store(StoreError::unavailable(error)),
+            error => StartError::Migrate(Box::new(error)),
+        };
+        if !current.map_err(failed)? {
             return Err(StartError::SchemaNotCurrent);
         }
         learned(engine.learn_turns().await);
         return Ok(Stores::of("postgres", &Arc::new(engine)));
     }
     Err(StartError::Config("DATABASE_URL must start with sqlite:// or postgres://".into()))
+}
+
+/// The file of the embedded engine, when it is that one.
+pub(crate) fn sqlite_path(settings: &Settings) -> Option<PathBuf> {
+    let path = settings.database.url.expose_secret().strip_prefix("sqlite:")?;
+    Some(PathBuf::from(path.strip_prefix("//").unwrap_or(path)))
 }
 
 /// Not knowing who waits is no reason not to start.

@@ -7,6 +7,7 @@ mod bus;
 mod consul;
 pub(crate) mod engine;
 mod executors;
+pub(crate) mod file_lock;
 mod health;
 mod inbound;
 mod loops;

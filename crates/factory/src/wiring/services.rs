@@ -1,5 +1,6 @@
 //! Services, loops and the state of the API.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -105,6 +106,7 @@ pub(crate) async fn wire(
         started_at: stores.tasks.now().await?,
         started: Instant::now(),
         executor_concurrency: settings.executor.concurrency,
+        executor_pools: BTreeMap::from(pool_sizes(settings)),
     };
     Ok(ApiState {
         templates: Arc::new(TemplateService::new(Arc::clone(&stores.templates), levels)),
@@ -159,7 +161,7 @@ fn pools(settings: &Settings, all: PoolConfig) -> [(&'static str, PoolConfig); 3
         origin: Some(origin),
         ..all.clone()
     };
-    let one_by_one = settings.drop_in.task_management_concurrency;
+    let [.., (_, one_by_one)] = pool_sizes(settings);
     let of_others = conversations(Origin::TaskService, all.concurrency);
     let of_task_management = conversations(Origin::TaskManagement, one_by_one);
     let others = all.task_types.iter().filter(|task_type| *task_type != CONVERSATION).cloned().collect();
@@ -168,4 +170,11 @@ fn pools(settings: &Settings, all: PoolConfig) -> [(&'static str, PoolConfig); 3
         ("conversation_pool", of_others),
         (task_compat::task_management::WORKER, of_task_management),
     ]
+}
+
+/// Executions that each pool runs at the same time; an `executor.concurrency` of 0 turns all three off.
+fn pool_sizes(settings: &Settings) -> [(&'static str, usize); 3] {
+    let most = settings.executor.concurrency;
+    let one_by_one = if most == 0 { 0 } else { settings.drop_in.task_management_concurrency };
+    [("executor_pool", most), ("conversation_pool", most), (task_compat::task_management::WORKER, one_by_one)]
 }

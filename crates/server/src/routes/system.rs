@@ -65,7 +65,7 @@ pub(crate) async fn status(state: web::Data<ApiState>) -> HttpResponse {
         "service": info.name, "version": info.version, "instance_id": info.instance_id,
         "versions": {"service": info.version, "api": "v1"},
         "engine": info.engine, "event_bus": info.bus,
-        "workers": {"builtin": info.executor_concurrency},
+        "workers": {"builtin": info.executor_pools.values().sum::<usize>(), "pools": info.executor_pools},
         "background_loops": state.background.loops(), "executor_concurrency": info.executor_concurrency,
         "stopping": state.background.stopping().is_cancelled(),
         "started_at": info.started_at, "uptime_seconds": info.started.elapsed().as_secs(),
