@@ -4,6 +4,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+/// Requests and events are many small allocations that end on another thread than they began.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[expect(clippy::print_stderr, reason = "what a person sees when the program does not start")]
 fn main() -> ExitCode {
     let arguments = task_factory::Arguments::parse();
