@@ -20,6 +20,7 @@ mod ids;
 mod inbound;
 mod job;
 mod keys;
+mod leased;
 mod levels;
 mod notices;
 mod origins;

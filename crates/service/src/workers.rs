@@ -14,6 +14,7 @@ use task_protocols::{
 };
 
 use crate::change::{Saver, moment};
+use crate::leased::LeasedTasks;
 use crate::{SeenTypes, ServiceError};
 
 /// What an accepted outcome did.
@@ -33,11 +34,12 @@ pub struct WorkerService {
     executions: Arc<dyn ExecutionStore>,
     progress: Arc<dyn ProgressStore>,
     seen: SeenTypes,
+    leased: LeasedTasks,
 }
 
 impl WorkerService {
     pub fn new(saver: Saver, executions: Arc<dyn ExecutionStore>, progress: Arc<dyn ProgressStore>) -> Self {
-        Self { saver, executions, progress, seen: SeenTypes::default() }
+        Self { saver, executions, progress, seen: SeenTypes::default(), leased: LeasedTasks::default() }
     }
 
     /// Which types this instance was asked for.
@@ -61,16 +63,19 @@ impl WorkerService {
     pub async fn claim_task(&self, request: &ClaimTaskRequest) -> Result<ClaimedTask, ServiceError> {
         let claimed = self.executions.claim_task(request).await?;
         if let ClaimedTask::Claimed(task) = &claimed {
-            self.saver.announce(task);
+            self.claimed(task);
         }
         Ok(claimed)
     }
 
     fn announced(&self, tasks: Vec<Task>) -> Vec<Task> {
-        for task in &tasks {
-            self.saver.announce(task);
-        }
+        tasks.iter().for_each(|task| self.claimed(task));
         tasks
+    }
+
+    fn claimed(&self, task: &Task) {
+        self.saver.announce(task);
+        self.leased.keep(task);
     }
 
     /// Which of these types have outside work.
@@ -101,7 +106,10 @@ impl WorkerService {
         lease_seconds: Option<i64>,
     ) -> Result<Heartbeat, ServiceError> {
         match self.executions.heartbeat(tenant_id, task_id, token, lease_seconds).await? {
-            Some(heartbeat) => Ok(heartbeat),
+            Some(heartbeat) => {
+                self.leased.renew(token, heartbeat.expires_at);
+                Ok(heartbeat)
+            }
             None => Err(self.lost(tenant_id, task_id, token).await?),
         }
     }
@@ -116,6 +124,7 @@ impl WorkerService {
     ) -> Result<ProgressAppended, ServiceError> {
         match self.progress.append(tenant_id, task_id, token, entries).await? {
             Some(appended) => {
+                self.leased.renew(token, appended.lease.expires_at);
                 self.saver
                     .hints()
                     .send(Hint::ProgressAppended { tenant_id: tenant_id.clone(), task_id: task_id.clone() });
@@ -134,6 +143,9 @@ impl WorkerService {
         token: LeaseToken,
         report: Report,
     ) -> Result<CompletedExecution, ServiceError> {
+        if let Some(completed) = self.complete_remembered(tenant_id, task_id, token, &report).await? {
+            return Ok(completed);
+        }
         let decide = |loaded: &Loaded| Ok(decide::complete(&loaded.task, token, report.clone(), &holder(loaded))?);
         let lost = match self.end(tenant_id, task_id, token, decide).await {
             Err(error @ ServiceError::Rejected(Rejection::LeaseLost(LeaseLost::Finished))) => error,
@@ -150,6 +162,27 @@ impl WorkerService {
             }
             None => Err(lost),
         }
+    }
+
+    /// Success of a task that is remembered from its claim, without reading it; `None` when it must be
+    /// read to know more.
+    async fn complete_remembered(
+        &self,
+        tenant_id: &TenantId,
+        task_id: &TaskId,
+        token: LeaseToken,
+        report: &Report,
+    ) -> Result<Option<CompletedExecution>, ServiceError> {
+        let remembered = self.leased.take(token);
+        let Some(task) = remembered.filter(|task| task.tenant_id == *tenant_id && task.task_id == *task_id) else {
+            return Ok(None);
+        };
+        let loaded = Loaded { task, now: self.saver.store().now().await? };
+        let Ok(change) = decide::complete(&loaded.task, token, report.clone(), &holder(&loaded)) else {
+            return Ok(None);
+        };
+        let saved = self.saver.save(&change).await?;
+        Ok(saved.zip(change.finished).map(|(task, execution)| CompletedExecution { execution, task }))
     }
 
     /// Reports failure: the run is queued again, or has failed.
