@@ -35,6 +35,7 @@ mod save;
 // A schema lists whole tables; the history is only written by SQL files.
 #[allow(dead_code)]
 pub(crate) mod schema;
+mod statistics;
 mod tasks;
 mod templates;
 mod timed;
@@ -58,6 +59,7 @@ use heartbeats::Heartbeats;
 use pool::Pools;
 use progress::Appends;
 use save::{Kind, Saves};
+use statistics::Statistics;
 use watermark::Watermark;
 
 use crate::fair_share::FairShare;
@@ -73,6 +75,7 @@ pub struct PostgresEngine {
     clock: DatabaseClock,
     watermark: Watermark,
     fair_share: FairShare,
+    statistics: Statistics,
     parked: SweepPlace,
 }
 
@@ -94,6 +97,7 @@ impl PostgresEngine {
             updates: saves(Kind::Update),
             heartbeats: Batcher::new(heartbeats, runtime.clone(), flights, patience),
             appends: Batcher::new(appends, runtime.clone(), flights, patience),
+            statistics: Statistics::new(Arc::clone(&pools), runtime),
             pools,
             clock: DatabaseClock::default(),
             watermark: Watermark::default(),

@@ -187,6 +187,7 @@ impl TaskStore for PostgresEngine {
             // Not before the commit: a claim in between would lift the mark over the row again.
             self.watermark.queued(&change.task, turn);
             concurrency::after_save(self, &change.task).await;
+            self.statistics.changed();
         }
         Ok(outcome)
     }

@@ -1,0 +1,90 @@
+//! Statistics of young tables.
+//!
+//! Before a table is analysed for the first time the planner guesses, and may serve a look for one row
+//! by an index that only knows the tenant: all of the tenant's rows are read then, by every statement
+//! prepared in that time. The server's own look at what has changed comes up to a minute late, so the
+//! process that fills the tables has them analysed as they grow. Prepared statements are planned anew.
+//!
+//! Deliberately absent: old tables, which are autovacuum's.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use diesel::QueryResult;
+use diesel::sql_types::{Double, Text};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use tokio::runtime::Handle;
+
+use super::pool::Pools;
+use super::statement::{Sql, Statement};
+
+/// Changes of this process after which the tables are looked at first, …
+const FIRST: u64 = 64;
+/// … how many times as many it takes to be looked at again, …
+const STEP: u64 = 4;
+/// … and the number after which they are left to the server.
+const LAST: u64 = 300_000;
+
+/// Those of these tables that are not known to be as large as what this process did.
+const YOUNG: &str = "SELECT c.relname::text FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+     WHERE n.nspname = 'task' AND c.relkind = 'r' AND c.reltuples < $1 AND c.relname IN ('user_tasks', 'task_states', \
+     'task_executions', 'task_history', 'outbox_events', 'task_progress', 'task_conversations')";
+
+/// Counts what this process changes.
+pub(super) struct Statistics {
+    changes: AtomicU64,
+    pools: Arc<Pools>,
+    runtime: Handle,
+}
+
+impl Statistics {
+    pub(super) fn new(pools: Arc<Pools>, runtime: Handle) -> Self {
+        Self { changes: AtomicU64::new(0), pools, runtime }
+    }
+
+    /// A task was saved.
+    pub(super) fn changed(&self) {
+        let changes = self.changes.fetch_add(1, Ordering::Relaxed) + 1;
+        if is_due(changes) {
+            let pools = Arc::clone(&self.pools);
+            // Nobody waits for it, and at shutdown it may end with its connection.
+            drop(self.runtime.spawn(async move { renew(&pools, changes).await }));
+        }
+    }
+}
+
+fn is_due(changes: u64) -> bool {
+    (FIRST..=LAST).contains(&changes) && changes.is_multiple_of(FIRST) && {
+        let times = changes / FIRST;
+        times.is_power_of_two() && times.trailing_zeros().is_multiple_of(STEP.trailing_zeros())
+    }
+}
+
+async fn renew(pools: &Pools, changes: u64) {
+    let Ok(mut connection) = pools.analytics().await else { return };
+    if let Err(error) = renew_young(&mut connection, changes).await {
+        tracing::debug!(
+            error = &error as &dyn std::error::Error,
+            "the tables were not analysed; the server will do it"
+        );
+    }
+}
+
+async fn renew_young(connection: &mut AsyncPgConnection, changes: u64) -> QueryResult<()> {
+    let young: Vec<String> = Sql(YOUNG).bind::<Double, _>(changes as f64).reading::<Text>().load(connection).await?;
+    for table in young {
+        diesel::sql_query(format!("ANALYZE task.{table}")).execute(connection).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tables_are_looked_at_as_they_grow_and_then_no_more() {
+        let due: Vec<u64> = (0..=5_000_000).filter(|changes| is_due(*changes)).collect();
+        assert_eq!(due, [64, 256, 1024, 4096, 16_384, 65_536, 262_144]);
+    }
+}
