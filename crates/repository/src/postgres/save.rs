@@ -8,6 +8,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Jsonb, Text};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use serde::Serialize;
+use serde_with::skip_serializing_none;
 use task_domain::decide::{Change, Idempotency, LeaseGuard};
 use task_domain::{ExecutionStatus, NewConversation, TaskId};
 use task_protocols::{SaveOutcome, StoreResult};
@@ -24,6 +25,7 @@ use crate::columns::{Id, Json};
 use crate::rows::{ExecutionRow, HistoryRow, OutboxRow, StateRow, TaskRow};
 
 /// A change as `sql/save.sql` and `sql/create.sql` read it.
+#[skip_serializing_none]
 #[derive(Debug, Serialize)]
 struct Document {
     expected_seq: i64,

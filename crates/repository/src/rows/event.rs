@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 use serde::Serialize;
 use serde_json::Value;
+use serde_with::skip_serializing_none;
 use task_domain::decide::Change;
 use task_domain::{
     Event, EventType, ExecutionStatus, HistoryEntry, JsonObject, Origin, TaskId, TaskStatus, TenantId, UserId,
@@ -13,6 +14,7 @@ use crate::columns::{Id, Json, Stamp, Word};
 use crate::sqlite::schema::{outbox_events, task_history};
 
 /// A row to add; its id is the table's own.
+#[skip_serializing_none]
 #[derive(Debug, Clone, Insertable, Serialize)]
 #[diesel(table_name = task_history)]
 pub(crate) struct HistoryRow {
@@ -120,6 +122,7 @@ impl HistoryRecordRow {
 
 /// An event. Reading is by position (the columns of the table without `published_at`); the id is
 /// the table's own, so a row to add has none.
+#[skip_serializing_none]
 #[derive(Debug, Clone, Queryable, Insertable, Serialize)]
 #[diesel(table_name = outbox_events)]
 pub(crate) struct OutboxRow {

@@ -3,11 +3,13 @@
 use diesel::prelude::*;
 use serde::Serialize;
 use serde_json::Value;
+use serde_with::skip_serializing_none;
 use task_domain::{Execution, ExecutionStatus, Lease, LeaseToken, TaskId, TenantId, TriggerType, UserId};
 
 use crate::columns::{Id, Json, Stamp, Word};
 use crate::sqlite::schema::task_executions;
 
+#[skip_serializing_none]
 #[derive(Debug, Clone, Queryable, Insertable, Serialize)]
 #[diesel(table_name = task_executions)]
 pub(crate) struct ExecutionRow {

@@ -1,5 +1,6 @@
 //! The rows of both engines and their mapping to the domain. Reading is by position, so the
-//! fields stand in the order of the columns; PostgreSQL writes them as JSON records by name.
+//! fields stand in the order of the columns; PostgreSQL writes them as JSON records by name,
+//! without what is null: there are many columns, and the server reads each name that is sent.
 
 mod beside;
 mod dependency;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use diesel::prelude::*;
 use serde::Serialize;
 use serde_json::Value;
+use serde_with::skip_serializing_none;
 use task_domain::{
     Handler, JsonObject, OnDependencyFailure, Origin, Priority, RetryPolicy, Schedule, Task, TaskId, TenantId, UserId,
 };
@@ -13,6 +14,7 @@ use super::StateRow;
 use crate::columns::{Json, Stamp, Word};
 use crate::sqlite::schema::user_tasks;
 
+#[skip_serializing_none]
 #[derive(Debug, Clone, Queryable, Insertable, AsChangeset, Serialize)]
 #[diesel(table_name = user_tasks, treat_none_as_null = true)]
 pub(crate) struct TaskRow {
