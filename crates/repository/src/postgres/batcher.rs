@@ -1,9 +1,10 @@
 //! Coalescing: requests that arrive while others of their kind are on their way to the database go
 //! together in the next statement.
 //!
-//! Nothing waits on purpose. A request that finds a free flight leaves at once and alone; only when
-//! all flights are in the air does a batch form, and it leaves when the first of them is back. So an
-//! idle database is as quick as without it, and a busy one commits many requests at once.
+//! Nothing waits on purpose. A request that finds nothing in the air leaves at once and alone; those
+//! that come while a batch is in the air form the next one, which leaves when that is back, or when it
+//! is late. So an idle database is as quick as without it, a busy one commits many requests at once,
+//! and one batch that waits for a lock holds up nobody for long.
 //!
 //! Deliberately absent: timers, and knowledge of what a batch does.
 
@@ -17,9 +18,12 @@ use task_domain::{TaskId, TenantId};
 use task_protocols::{StoreError, StoreResult};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// Requests of one batch at most: bounds how long the first of them waits.
 const MAX_BATCH: usize = 64;
+/// A batch that is longer in the air is late: the next one does not wait for it.
+const LATE: Duration = Duration::from_millis(20);
 /// Waiting requests that are looked at for one batch, where many are of the same task.
 const MAX_LOOK: usize = 4 * MAX_BATCH;
 /// Requests that may wait; beyond that callers are told to come again.
@@ -57,6 +61,8 @@ struct Shared<B: Batch> {
 struct State<B: Batch> {
     queue: VecDeque<Waiting<B>>,
     in_flight: usize,
+    /// When the last batch left.
+    left: Instant,
     tickets: u64,
 }
 
@@ -68,10 +74,10 @@ struct Waiting<B: Batch> {
 }
 
 impl<B: Batch> Batcher<B> {
-    /// At most `flights` batches run at the same time, on `runtime`; a request that has not left
+    /// One batch runs at a time, on `runtime`, and up to `flights` when they are late; a request that has not left
     /// after `patience` is told that the database is not available.
     pub(super) fn new(batch: B, runtime: Handle, flights: usize, patience: Duration) -> Self {
-        let state = State { queue: VecDeque::new(), in_flight: 0, tickets: 0 };
+        let state = State { queue: VecDeque::new(), in_flight: 0, left: Instant::now(), tickets: 0 };
         let shared = Arc::new(Shared { batch, state: Mutex::new(state) });
         Self { shared, runtime, flights: flights.max(1), patience }
     }
@@ -100,8 +106,10 @@ impl<B: Batch> Batcher<B> {
         state.tickets += 1;
         let ticket = state.tickets;
         state.queue.push_back(Waiting { ticket, key: B::key(&item), item, reply });
-        if state.in_flight < self.flights {
+        let is_late = state.in_flight < self.flights && state.left.elapsed() > LATE;
+        if state.in_flight == 0 || is_late {
             state.in_flight += 1;
+            state.left = Instant::now();
             // A batch belongs to several callers, so it outlives each of them; they are what shutdown waits for.
             drop(self.runtime.spawn(work_off(Arc::clone(&self.shared))));
         }
@@ -140,6 +148,7 @@ impl<B: Batch> Shared<B> {
             state.in_flight -= 1;
             return None;
         }
+        state.left = Instant::now();
         drop(state);
         batch.sort_by(|a, b| a.key.cmp(&b.key));
         Some(batch)
@@ -246,17 +255,35 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_so_many_flights_are_in_the_air_and_none_is_lost() {
+    async fn one_flight_is_in_the_air_and_none_is_lost() {
         let (batcher, batch) = batcher(2, LONG);
         let all: Vec<_> = (0..200).map(|n| queue(&batcher, &format!("t{n:03}"), 1000 + n)).collect();
-        flown(&batch, 2).await;
-        assert_eq!(batch.seen.lock().unwrap().len(), 2);
+        flown(&batch, 1).await;
+        assert_eq!(batch.seen.lock().unwrap().len(), 1);
         batch.go.add_permits(200);
         let outcomes = join_all(all).await;
         assert!(outcomes.into_iter().zip(0..).all(|(outcome, n)| outcome.unwrap() == 2 * (1000 + n)));
         assert!(batch.seen.lock().unwrap().iter().all(|batch| batch.len() <= MAX_BATCH));
         let after = batcher.submit(("again".into(), 7)).await;
         assert_eq!(after.unwrap(), 14, "the flights are free again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_next_batch_does_not_wait_for_a_late_one_but_only_so_many_are_late() {
+        let (batcher, batch) = batcher(2, LONG);
+        let first = queue(&batcher, "a", 1);
+        flown(&batch, 1).await;
+        let second = queue(&batcher, "b", 2);
+        tokio::time::advance(2 * LATE).await;
+        let third = queue(&batcher, "c", 3);
+        flown(&batch, 2).await;
+        tokio::time::advance(2 * LATE).await;
+        let fourth = queue(&batcher, "d", 4);
+        assert_eq!(*batch.seen.lock().unwrap(), [vec![1], vec![2, 3]]);
+        batch.go.add_permits(3);
+        let all = tokio::join!(first, second, third, fourth);
+        assert_eq!((all.0.unwrap(), all.1.unwrap(), all.2.unwrap(), all.3.unwrap()), (2, 4, 6, 8));
+        assert_eq!(batch.seen.lock().unwrap().len(), 3);
     }
 
     #[tokio::test]

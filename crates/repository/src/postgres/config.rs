@@ -24,8 +24,8 @@ pub struct PostgresConfig {
     pub main_connections: usize,
     /// Connections for claims, so that a crowd of workers never starves the API.
     pub claim_connections: usize,
-    /// Statements of one kind that are on their way at the same time; requests of that kind that
-    /// come meanwhile go together in the next one. At least 1.
+    /// Statements of one kind that are on their way at the same time when they are slow; requests that
+    /// come while one is on its way go together in the next one. At least 1.
     pub flights: usize,
     /// Longest wait for a free connection, or for a place in the next statement; then `Unavailable`.
     pub acquire_timeout: Duration,
@@ -46,7 +46,7 @@ impl PostgresConfig {
             application_name: "task-service".into(),
             main_connections: 16,
             claim_connections: 4,
-            flights: 2,
+            flights: 4,
             acquire_timeout: Duration::from_secs(1),
             statement_timeout: Duration::from_secs(5),
             lock_timeout: Duration::from_secs(2),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool::Runtime;
+use deadpool::managed::QueueMode;
 use diesel::sql_types::Text;
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
@@ -97,6 +98,8 @@ fn pool(opener: &Arc<Opener>, size: usize, session: Session) -> Result<Pool<Asyn
     let timeout = Some(opener.config.acquire_timeout);
     Pool::builder(AsyncDieselConnectionManager::new_with_config("", manager))
         .max_size(size)
+        // The session that was used last has everything at hand: few work, the others rest.
+        .queue_mode(QueueMode::Lifo)
         .runtime(Runtime::Tokio1)
         .wait_timeout(timeout)
         .create_timeout(timeout)
