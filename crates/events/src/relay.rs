@@ -24,6 +24,9 @@ pub struct RelayConfig {
     pub in_flight: usize,
     /// How often it looks when no hint comes.
     pub idle: Duration,
+    /// Shortest time from the beginning of a round that found something to the next: under load many
+    /// events share a round, which costs the store the same for one as for many.
+    pub pace: Duration,
     /// Longest wait while the bus or the store is away.
     pub max_backoff: Duration,
     /// How much of the past is published again when the bus may have forgotten it.
@@ -38,6 +41,7 @@ impl Default for RelayConfig {
             batch: 500,
             in_flight: 64,
             idle: Duration::from_secs(1),
+            pace: Duration::from_millis(10),
             max_backoff: Duration::from_secs(5),
             republish: Duration::from_secs(300),
             flush: Duration::from_millis(1500),
@@ -105,11 +109,15 @@ impl Relay {
                 }
                 checked = Instant::now();
             }
+            let begun = Instant::now();
             match self.round(&mut again).await {
                 Ok(published) => {
                     backoff.reset();
                     if published as i64 >= self.config.batch {
                         continue;
+                    }
+                    if published > 0 {
+                        tokio::time::sleep_until(begun + self.config.pace).await;
                     }
                     tokio::select! {
                         () = changed(&mut hints) => {}
