@@ -162,11 +162,47 @@ pub trait ExecutionStore: Send + Sync {
 /// that were done before their reminder came stay in its index.
 pub const REMINDED_LATE: Duration = Duration::days(7);
 
+/// What there is to do for the loops that wait for the clock.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Due {
+    /// [`TimedStore::due_tasks`].
+    pub schedules: bool,
+    /// [`TimedStore::expired_leases`].
+    pub leases: bool,
+    /// [`TimedStore::past_deadline`].
+    pub deadlines: bool,
+    /// [`TimedStore::release_delayed`].
+    pub delayed: bool,
+    /// [`TimedStore::due_reminders`].
+    pub reminders: bool,
+    /// Tasks that wait for others.
+    pub blocked: bool,
+    /// Work that the service itself executes.
+    pub builtin: bool,
+}
+
+impl Due {
+    /// What is to be looked for when nothing is known.
+    pub const EVERYTHING: Self = Self {
+        schedules: true,
+        leases: true,
+        deadlines: true,
+        delayed: true,
+        reminders: true,
+        blocked: true,
+        builtin: true,
+    };
+}
+
 /// What the store's clock has made due. Each method reads at most `limit` rows, oldest first; the
 /// decision is saved by [`crate::TaskStore::save`], whose guard re-checks it. `last_result` is left out.
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait TimedStore: Send + Sync {
+    /// What there is to do, by one look. MUST name everything that there is; MAY name what there is
+    /// not, where looking for it costs no more than this does.
+    async fn due(&self) -> StoreResult<Due>;
+
     /// Scheduled tasks whose `next_run_time` has come.
     async fn due_tasks(&self, limit: i64) -> StoreResult<Vec<Loaded>>;
 

@@ -37,7 +37,7 @@ pub use clock::Clock;
 pub use conversations::ConversationStore;
 pub use dependencies::{BlockedTask, Dependency, DependencyStore};
 pub use executions::{
-    ClaimRequest, ClaimTaskRequest, ClaimedTask, ExecutionQuery, ExecutionStore, Heartbeat, RECENT_EXECUTIONS,
+    ClaimRequest, ClaimTaskRequest, ClaimedTask, Due, ExecutionQuery, ExecutionStore, Heartbeat, RECENT_EXECUTIONS,
     REMINDED_LATE, Seat, TimedStore,
 };
 pub use executors::{

@@ -9,8 +9,8 @@ use task_protocols::{ClaimRequest, ExecutorRegistry, Hint, HintBus};
 use tokio::sync::{Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 
-use crate::WorkerService;
 use crate::job::Job;
+use crate::{Beat, WorkerService};
 
 /// How the pool works.
 #[derive(Debug, Clone)]
@@ -23,8 +23,6 @@ pub struct PoolConfig {
     pub timeout: Duration,
     /// The name the pool claims under.
     pub worker_id: String,
-    /// How often it looks for work when no hint comes.
-    pub poll: Duration,
     /// At shutdown: how long running executions may still finish before they are given back.
     pub drain: Duration,
     /// What it claims, as far as this instance has an executor for it.
@@ -48,6 +46,8 @@ pub struct PoolParts {
     pub workers: WorkerService,
     pub executors: Arc<dyn ExecutorRegistry>,
     pub hints: Arc<dyn HintBus>,
+    /// Tells of work that no hint told of.
+    pub beat: Beat,
 }
 
 impl ExecutorPool {
@@ -71,6 +71,7 @@ impl ExecutorPool {
         self.parts.workers.seen().serve(&self.task_types, self.config.origin);
         let slots = Arc::new(Semaphore::new(self.config.concurrency));
         let mut hints = self.parts.hints.subscribe();
+        let mut beat = self.parts.beat.clone();
         loop {
             // Hold a slot before asking for work: never claim what cannot start at once.
             let slot = tokio::select! {
@@ -97,7 +98,7 @@ impl ExecutorPool {
             }
             tokio::select! {
                 () = work_queued(&mut hints) => {}
-                () = tokio::time::sleep(self.config.poll) => {}
+                () = beat.wait(|due| due.builtin) => {}
                 () = stop.cancelled() => return,
             }
         }

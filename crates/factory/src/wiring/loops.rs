@@ -4,24 +4,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use task_protocols::background::Background;
-use task_protocols::{HintBus, OutboxStore};
+use task_protocols::{Due, HintBus, OutboxStore};
 use task_server::EventFeed;
 use task_service::{
-    ClaimDispatcher, Dependencies, EndedTasks, ExecutorPool, Notifier, Reaper, Reminders, Retention, Scheduler,
-    ServiceError, TrackService, WorkerControl,
+    Beat, ClaimDispatcher, Dependencies, EndedTasks, ExecutorPool, Notifier, Pulse, Reaper, Reminders, Retention,
+    Scheduler, ServiceError, TrackService, WorkerControl,
 };
 use tokio_util::sync::CancellationToken;
 
 /// Due tasks that one look of the scheduler takes.
 const BATCH: i64 = 200;
-const TICK: Duration = Duration::from_secs(1);
 
-pub(crate) fn start_scheduler(background: &Background, scheduler: Scheduler) {
+pub(crate) fn start_pulse(background: &Background, pulse: Arc<Pulse>) {
+    background.supervise("pulse", move |stop| {
+        let pulse = Arc::clone(&pulse);
+        async move { pulse.run(stop).await }
+    });
+}
+
+pub(crate) fn start_scheduler(background: &Background, beat: Beat, scheduler: Scheduler) {
     let scheduler = Arc::new(scheduler);
     background.supervise("scheduler", move |stop| {
-        let scheduler = Arc::clone(&scheduler);
+        let (scheduler, mut beat) = (Arc::clone(&scheduler), beat.clone());
         async move {
-            while pause(&stop, TICK).await {
+            while is_due(&mut beat, &stop, |due| due.schedules).await {
                 // A full batch means that more is due: ten thousand daily tasks share one minute.
                 loop {
                     match scheduler.tick(BATCH).await {
@@ -34,11 +40,11 @@ pub(crate) fn start_scheduler(background: &Background, scheduler: Scheduler) {
     });
 }
 
-pub(crate) fn start_reaper(background: &Background, reaper: Arc<Reaper>) {
+pub(crate) fn start_reaper(background: &Background, beat: Beat, reaper: Arc<Reaper>) {
     background.supervise("reaper", move |stop| {
-        let reaper = Arc::clone(&reaper);
+        let (reaper, mut beat) = (Arc::clone(&reaper), beat.clone());
         async move {
-            while pause(&stop, TICK).await {
+            while is_due(&mut beat, &stop, |due| due.leases || due.deadlines || due.delayed).await {
                 log("reaper", reaper.tick().await.map(drop));
             }
         }
@@ -54,12 +60,12 @@ pub(crate) fn start_dependencies(background: &Background, dependencies: Dependen
     });
 }
 
-pub(crate) fn start_reminders(background: &Background, reminders: Reminders) {
+pub(crate) fn start_reminders(background: &Background, beat: Beat, reminders: Reminders) {
     let reminders = Arc::new(reminders);
     background.supervise("reminders", move |stop| {
-        let reminders = Arc::clone(&reminders);
+        let (reminders, mut beat) = (Arc::clone(&reminders), beat.clone());
         async move {
-            while pause(&stop, TICK).await {
+            while is_due(&mut beat, &stop, |due| due.reminders).await {
                 log("reminders", reminders.tick(BATCH).await.map(drop));
             }
         }
@@ -129,6 +135,14 @@ pub(crate) fn start_retention(background: &Background, retention: Retention) {
         let retention = Arc::clone(&retention);
         async move { retention.run(stop).await }
     });
+}
+
+/// Waits until there is something to do; `false` when it is time to stop.
+async fn is_due(beat: &mut Beat, stop: &CancellationToken, concerns: fn(&Due) -> bool) -> bool {
+    tokio::select! {
+        () = beat.wait(concerns) => true,
+        () = stop.cancelled() => false,
+    }
 }
 
 /// Waits; `false` when it is time to stop.

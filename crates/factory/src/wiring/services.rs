@@ -10,8 +10,8 @@ use task_server::{ApiState, EventFeed, Metrics, ServiceInfo};
 use task_service::{
     AnalyticsService, ClaimDispatcher, ConversationService, Dependencies, ExecutorPool, ExplainService, FactService,
     InboundEvents, KeyService, LevelSources, Levels, LimitsPolicy, Notifier, OverviewService, PoolConfig, PoolParts,
-    Reaper, Reminders, Retention, Saver, Scheduler, TaskService, TaskServiceParts, TemplateService, TrackService,
-    TrackServiceParts, WorkerControl, WorkerService, endings,
+    Pulse, Reaper, Reminders, Retention, Saver, Scheduler, TaskService, TaskServiceParts, TemplateService,
+    TrackService, TrackServiceParts, WorkerControl, WorkerService, endings,
 };
 use tokio::sync::Semaphore;
 
@@ -65,17 +65,21 @@ pub(crate) async fn wire(
         lease: Duration::from_secs(settings.executor.lease_seconds),
         timeout: Duration::from_secs(settings.executor.timeout_seconds),
         worker_id: format!("builtin-{instance_id}"),
-        poll: Duration::from_secs(1),
         drain: DRAIN,
         task_types: types::BUILTIN.iter().map(|t| (*t).to_owned()).collect(),
         origin: None,
     };
-    let parts = PoolParts { workers: workers.clone(), executors, hints: Arc::clone(&hints) };
-    loops::start_scheduler(work, Scheduler::new(saver.clone(), Arc::clone(&stores.timed), Arc::clone(&levels)));
+    let pulse = Arc::new(Pulse::new(Arc::clone(&stores.timed)));
+    let parts = PoolParts { workers: workers.clone(), executors, hints: Arc::clone(&hints), beat: pulse.beat() };
+    loops::start_scheduler(
+        work,
+        pulse.beat(),
+        Scheduler::new(saver.clone(), Arc::clone(&stores.timed), Arc::clone(&levels)),
+    );
     let reminders = Reminders::new(saver.clone(), Arc::clone(&stores.timed), neighbours.notifications);
-    loops::start_reminders(work, reminders);
+    loops::start_reminders(work, pulse.beat(), reminders);
     let reaper = Arc::new(Reaper::new(saver, Arc::clone(&stores.timed)));
-    loops::start_reaper(work, Arc::clone(&reaper));
+    loops::start_reaper(work, pulse.beat(), Arc::clone(&reaper));
     let claims = ClaimDispatcher::new(workers.clone(), Arc::clone(&hints), work.clone());
     loops::start_claims(work, claims.clone());
     let control = Arc::new(WorkerControl::new(Arc::clone(&hints)));
@@ -85,6 +89,8 @@ pub(crate) async fn wire(
     for (name, config) in pools(settings, pool) {
         loops::start_pool(work, name, ExecutorPool::new(parts.clone(), work.clone(), config));
     }
+    // Last, so that its first look is heard by all.
+    loops::start_pulse(work, pulse);
     let retention = settings.retention.config();
     loops::start_retention(work, Retention::new(Arc::clone(&stores.retention), Arc::clone(&stores.outbox), retention));
     let tracks = Arc::new(TrackService::new(TrackServiceParts {

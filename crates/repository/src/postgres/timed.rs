@@ -10,7 +10,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Interval, Nullable, SmallInt, Text};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use task_domain::{Handler, Origin, TaskStatus, TenantId};
-use task_protocols::{Loaded, REMINDED_LATE, StoreResult, TimedStore};
+use task_protocols::{Due, Loaded, REMINDED_LATE, StoreResult, TimedStore};
 
 use super::clock::clock_timestamp;
 use super::schema::{task_states, user_tasks};
@@ -30,6 +30,17 @@ type ReleasedSql = (Text, Text, Text, SmallInt, BigInt, Nullable<Text>);
 
 #[async_trait]
 impl TimedStore for PostgresEngine {
+    async fn due(&self) -> StoreResult<Due> {
+        let mut connection = self.pools.main().await?;
+        let (schedules, leases, deadlines, delayed, reminders, blocked, builtin) = Sql(include_str!("sql/due.sql"))
+            .bind::<Interval, _>(late())
+            .reading::<(Bool, Bool, Bool, Bool, Bool, Bool, Bool)>()
+            .get_result(&mut connection)
+            .await
+            .map_err(errors::failed)?;
+        Ok(Due { schedules, leases, deadlines, delayed, reminders, blocked, builtin })
+    }
+
     async fn due_tasks(&self, limit: i64) -> StoreResult<Vec<Loaded>> {
         let query = live_tasks()
             .filter(task_states::status.eq(TaskStatus::Scheduled.as_str()))

@@ -20,6 +20,7 @@ pub(crate) async fn a_delayed_attempt_becomes_claimable_when_its_time_has_come(s
             stores.apply_at(&held, started, |task, moment| decide::fail(task, token, failure.clone(), moment)).await,
         );
     }
+    assert!(stores.timed.due().await.unwrap().delayed);
     assert_eq!(stores.timed.release_delayed(100).await.unwrap(), 1);
     assert_eq!(stores.timed.release_delayed(100).await.unwrap(), 0);
     let claimed = stores.executions.claim(&claim_types(&["garden"], 100)).await.unwrap();

@@ -56,6 +56,7 @@ pub(crate) async fn those_that_wait_are_found_until_they_are_forgotten(stores: S
     let (one, two) = (stores.create(new_task()).await, stores.create(new_task()).await);
     let first = blocked(&stores, &[&one]).await;
     let both = blocked(&stores, &[&one, &two]).await;
+    assert!(stores.timed.due().await.unwrap().blocked);
     let here = TenantId::default_tenant();
     let waiting = async |ended: &[&Task]| {
         let ended: Vec<TaskId> = ended.iter().map(|task| task.task_id.clone()).collect();

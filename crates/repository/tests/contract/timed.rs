@@ -2,7 +2,7 @@
 
 use task_domain::decide::{self, NewTask};
 use task_domain::{Origin, Task, TaskPatch, TaskStatus, TenantId};
-use task_protocols::Loaded;
+use task_protocols::{Due, Loaded};
 
 use crate::support::build::{new_task, queued, tenant};
 use crate::support::{Stores, secs, token_of};
@@ -32,6 +32,7 @@ pub(crate) async fn due_tasks_are_the_scheduled_ones_whose_time_has_come(stores:
     let started = scheduled_in(&stores, -50).await;
     stores.apply(&started, |task, moment| decide::execute(task, None, moment)).await;
     stores.create(new_task()).await;
+    assert!(stores.timed.due().await.unwrap().schedules);
     let due = stores.timed.due_tasks(10).await.unwrap();
     assert_eq!(ids(&due), [latest.id, later.id, late.id], "of all tenants, oldest first");
     assert_eq!(ids(&stores.timed.due_tasks(2).await.unwrap()), [latest.id, later.id]);
@@ -55,6 +56,7 @@ pub(crate) async fn expired_leases_are_those_that_ran_out_paused_tasks_included(
     stores.create(queued()).await;
     let finished = stores.running(new_task()).await;
     stores.complete(&finished).await;
+    assert!(stores.timed.due().await.unwrap().leases);
     let found = stores.timed.expired_leases(10).await.unwrap();
     assert_eq!(ids(&found), [expired[1].id, expired[2].id, expired[0].id], "of all tenants, oldest first");
     assert_eq!(ids(&stores.timed.expired_leases(1).await.unwrap()), [expired[1].id]);
@@ -89,6 +91,7 @@ pub(crate) async fn runs_past_their_deadline_are_found_queued_running_and_paused
     let held = stores.claim_at(&finished, now - secs(790), 3600).await;
     let token = token_of(&held);
     stores.apply(&held, |task, moment| decide::complete(task, token, decide::Report::default(), moment)).await;
+    assert!(stores.timed.due().await.unwrap().deadlines);
     let found = stores.timed.past_deadline(None, 10).await.unwrap();
     assert_eq!(ids(&found), [running.id, held_back.id, still_queued.id]);
     assert_eq!(ids(&stores.timed.past_deadline(None, 1).await.unwrap()), [running.id]);
@@ -131,6 +134,7 @@ pub(crate) async fn reminders_are_those_of_tasks_that_are_not_done_each_once(sto
     let deleted = create(-100, "echo").await;
     stores.apply(&deleted, decide::delete).await;
     stores.create(new_task()).await;
+    assert!(stores.timed.due().await.unwrap().reminders);
     let due = stores.timed.due_reminders(10).await.unwrap();
     assert_eq!(ids(&due), [latest.id, late.id], "of all tenants, oldest first");
     assert_eq!(ids(&stores.timed.due_reminders(1).await.unwrap()), [latest.id]);
@@ -168,4 +172,6 @@ pub(crate) async fn nothing_is_due_in_an_empty_store(stores: Stores) {
     assert!(stores.timed.past_deadline(None, 10).await.unwrap().is_empty());
     assert!(stores.timed.due_reminders(10).await.unwrap().is_empty());
     assert_eq!(stores.timed.release_delayed(10).await.unwrap(), 0);
+    let due = stores.timed.due().await.unwrap();
+    assert!(due == Due::default() || due == Due::EVERYTHING, "nothing, or all where a look costs nothing: {due:?}");
 }

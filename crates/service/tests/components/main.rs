@@ -14,6 +14,7 @@ mod keys;
 mod levels;
 mod notices;
 mod overview;
+mod pulse;
 mod retention;
 mod scheduler;
 mod support;
