@@ -81,6 +81,10 @@ pub fn canonical_app(
         .wrap(from_fn(request_context::track))
 }
 
+/// How long a connection is kept without a request: longer than proxies keep theirs (nginx: 60 s), so
+/// that none sends a request into a connection that is being closed.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
 /// Starts serving on a listener that is bound already.
 ///
 /// # Errors
@@ -90,6 +94,7 @@ pub fn run(listener: TcpListener, state: Arc<ApiState>, workers: usize) -> std::
     let server = HttpServer::new(move || canonical_app(state.clone()))
         .workers(workers)
         .client_request_timeout(Duration::from_secs(5))
+        .keep_alive(KEEP_ALIVE)
         // A half-closed connection is a client that has gone: streams to it must end.
         .h1_allow_half_closed(false)
         .disable_signals()

@@ -17,7 +17,7 @@ mod routes;
 mod sse;
 mod state;
 
-pub use app::{canonical_app, run};
+pub use app::{KEEP_ALIVE, canonical_app, run};
 pub use auth::{AuthConfig, StaticKey};
 pub use event_feed::EventFeed;
 pub use metrics::Metrics;

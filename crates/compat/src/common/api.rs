@@ -122,6 +122,7 @@ pub fn run(listener: TcpListener, drop_in: DropIn, workers: usize) -> std::io::R
     let server = HttpServer::new(move || app(drop_in.clone()))
         .workers(workers)
         .client_request_timeout(Duration::from_secs(5))
+        .keep_alive(task_server::KEEP_ALIVE)
         // A half-closed connection is a client that has gone: streams to it must end.
         .h1_allow_half_closed(false)
         .disable_signals()
