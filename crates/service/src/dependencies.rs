@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::change::{Saver, moment};
-use crate::{Caller, Levels, Problem, ServiceError};
+use crate::{Beat, Caller, Levels, Problem, ServiceError};
 
 /// Tasks that ended and were not looked at yet; what does not fit is found by the slow look.
 const QUEUE: usize = 16_384;
@@ -20,7 +20,6 @@ const QUEUE: usize = 16_384;
 const BATCH: usize = 200;
 /// Blocked tasks that one slow look goes over, each second.
 const SLOW_BATCH: i64 = 500;
-const SLOW_LOOK: Duration = Duration::from_secs(1);
 /// The slow look leaves the blocked tasks of a user alone for so long after one of them met a limit.
 const LEFT_ALONE: Duration = Duration::from_secs(60);
 
@@ -76,8 +75,8 @@ impl Dependencies {
 
     /// Looks after those that wait for what ended here, at once; and beside it slowly, page after
     /// page, over all that are blocked, for what ended in an instance that is gone.
-    pub async fn run(&self, ended: &EndedTasks, stop: CancellationToken) {
-        tokio::join!(self.look_after(ended, &stop), self.look_slowly(&stop));
+    pub async fn run(&self, ended: &EndedTasks, beat: Beat, stop: CancellationToken) {
+        tokio::join!(self.look_after(ended, &stop), self.look_slowly(beat, &stop));
     }
 
     async fn look_after(&self, ended: &EndedTasks, stop: &CancellationToken) {
@@ -93,14 +92,12 @@ impl Dependencies {
         }
     }
 
-    async fn look_slowly(&self, stop: &CancellationToken) {
-        let mut ticks = tokio::time::interval(SLOW_LOOK);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    async fn look_slowly(&self, mut beat: Beat, stop: &CancellationToken) {
         let mut look = SlowLook::default();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                _ = ticks.tick() => self.slow_look(&mut look).await,
+                () = beat.wait(|due| due.blocked) => self.slow_look(&mut look).await,
             }
         }
     }

@@ -52,11 +52,12 @@ pub(crate) fn start_reaper(background: &Background, beat: Beat, reaper: Arc<Reap
 }
 
 /// Lets blocked tasks go on.
-pub(crate) fn start_dependencies(background: &Background, dependencies: Dependencies, ended: EndedTasks) {
+pub(crate) fn start_dependencies(background: &Background, beat: Beat, dependencies: Dependencies, ended: EndedTasks) {
     let shared = Arc::new((dependencies, ended));
     background.supervise("dependencies", move |stop| {
         let shared = Arc::clone(&shared);
-        async move { shared.0.run(&shared.1, stop).await }
+        let beat = beat.clone();
+        async move { shared.0.run(&shared.1, beat, stop).await }
     });
 }
 

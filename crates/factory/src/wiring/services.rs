@@ -85,7 +85,7 @@ pub(crate) async fn wire(
     let control = Arc::new(WorkerControl::new(Arc::clone(&hints)));
     loops::start_worker_control(work, Arc::clone(&control));
     loops::start_notifier(last, notifier);
-    loops::start_dependencies(work, dependencies, ended);
+    loops::start_dependencies(work, pulse.beat(), dependencies, ended);
     for (name, config) in pools(settings, pool) {
         loops::start_pool(work, name, ExecutorPool::new(parts.clone(), work.clone(), config));
     }

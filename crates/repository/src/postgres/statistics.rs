@@ -25,10 +25,21 @@ const STEP: u64 = 4;
 /// … and the number after which they are left to the server.
 const LAST: u64 = 300_000;
 
-/// Those of these tables that are not known to be as large as what this process did.
-const YOUNG: &str = "SELECT c.relname::text FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
-     WHERE n.nspname = 'task' AND c.relkind = 'r' AND c.reltuples < $1 AND c.relname IN ('user_tasks', 'task_states', \
-     'task_executions', 'task_history', 'outbox_events', 'task_progress', 'task_conversations')";
+/// The tables that are not known to be as large as what this process did.
+const YOUNG: &str = "SELECT c.relname::text FROM pg_catalog.pg_class AS c \
+     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+     WHERE n.nspname = 'task' AND c.relkind = 'r' AND c.reltuples < $1";
+
+/// Those that fill with the tasks.
+const TABLES: [(&str, &str); 7] = [
+    ("user_tasks", "ANALYZE task.user_tasks"),
+    ("task_states", "ANALYZE task.task_states"),
+    ("task_executions", "ANALYZE task.task_executions"),
+    ("task_history", "ANALYZE task.task_history"),
+    ("outbox_events", "ANALYZE task.outbox_events"),
+    ("task_progress", "ANALYZE task.task_progress"),
+    ("task_conversations", "ANALYZE task.task_conversations"),
+];
 
 /// Counts what this process changes.
 pub(super) struct Statistics {
@@ -72,8 +83,8 @@ async fn renew(pools: &Pools, changes: u64) {
 
 async fn renew_young(connection: &mut AsyncPgConnection, changes: u64) -> QueryResult<()> {
     let young: Vec<String> = Sql(YOUNG).bind::<Double, _>(changes as f64).reading::<Text>().load(connection).await?;
-    for table in young {
-        diesel::sql_query(format!("ANALYZE task.{table}")).execute(connection).await?;
+    for (_, analyse) in TABLES.iter().filter(|(table, _)| young.iter().any(|name| name == table)) {
+        diesel::sql_query(*analyse).execute(connection).await?;
     }
     Ok(())
 }

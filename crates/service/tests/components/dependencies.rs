@@ -15,7 +15,9 @@ use task_service::{Dependencies, RunConstraints, TaskDraft, endings};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{draft, levels, loaded, now, saver, service_of, service_with, silent_hints, stored, user};
+use crate::support::{
+    beating, draft, levels, loaded, now, saver, service_of, service_with, silent_hints, stored, user,
+};
 
 fn dependency(state: DependencyState) -> Dependency {
     let status = if state == DependencyState::Completed { TaskStatus::Completed } else { TaskStatus::Running };
@@ -89,7 +91,8 @@ async fn the_slow_look_leaves_users_alone_whose_limit_is_used_up() {
     let dependencies = Dependencies::new(saver, Arc::new(waiting), levels(SubscriptionLevel::Basic));
     let (_endings, ended) = endings();
     let stop = CancellationToken::new();
-    let looking = dependencies.run(&ended, stop.clone());
+    let pulse = beating();
+    let looking = dependencies.run(&ended, pulse.beat(), stop.clone());
     let watching = async {
         tokio::time::sleep(Duration::from_secs(50)).await;
         assert_eq!(*tries.lock().unwrap(), ["a1", "b"], "once each in fifty looks");
@@ -97,7 +100,7 @@ async fn the_slow_look_leaves_users_alone_whose_limit_is_used_up() {
         assert_eq!(*tries.lock().unwrap(), ["a1", "b", "a1", "b"], "the limit may have changed");
         stop.cancel();
     };
-    tokio::join!(looking, watching);
+    tokio::join!(looking, pulse.run(stop.clone()), watching);
 }
 
 /// A store whose list of blocked tasks never comes.
@@ -141,8 +144,10 @@ async fn what_ends_is_looked_after_while_the_slow_look_is_under_way() {
         tasks.cancel(&user("ann"), &stored(true).task_id, None).await.unwrap();
         slow.asked.notified().await;
     };
+    let pulse = beating();
     tokio::select! {
-        () = dependencies.run(&ended, CancellationToken::new()) => panic!("it never ends"),
+        () = dependencies.run(&ended, pulse.beat(), CancellationToken::new()) => panic!("it never ends"),
+        () = pulse.run(CancellationToken::new()) => panic!("it never ends"),
         () = working => {}
     }
 }

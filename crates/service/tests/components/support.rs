@@ -10,11 +10,11 @@ use task_domain::{
     TypeLimits, UserId,
 };
 use task_protocols::{
-    Hint, HintBus, Loaded, MockDependencyStore, MockExecutionStore, MockExecutorRegistry, MockHintBus,
-    MockHistoryStore, MockProgressStore, MockTaskStore,
+    Due, Hint, HintBus, Loaded, MockDependencyStore, MockExecutionStore, MockExecutorRegistry, MockHintBus,
+    MockHistoryStore, MockProgressStore, MockTaskStore, MockTimedStore,
 };
 use task_service::{
-    Access, Caller, Dependencies, Levels, LimitsPolicy, RandomIds, RunConstraints, Saver, Scope, TaskDraft,
+    Access, Caller, Dependencies, Levels, LimitsPolicy, Pulse, RandomIds, RunConstraints, Saver, Scope, TaskDraft,
     TaskService, TaskServiceParts,
 };
 use tokio::sync::broadcast;
@@ -141,6 +141,13 @@ pub(crate) fn silent_hints() -> MockHintBus {
     hints.expect_send().return_const(());
     hints.expect_subscribe().returning(|| broadcast::channel(16).1);
     hints
+}
+
+/// A pulse by which everything is always due.
+pub(crate) fn beating() -> Pulse {
+    let mut timed = MockTimedStore::new();
+    timed.expect_due().returning(|| Ok(Due::EVERYTHING));
+    Pulse::new(Arc::new(timed))
 }
 
 pub(crate) fn saver(store: MockTaskStore, hints: MockHintBus) -> Saver {
