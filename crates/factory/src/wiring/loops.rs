@@ -1,7 +1,6 @@
 //! The background loops, supervised.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use task_protocols::background::Background;
 use task_protocols::{Due, HintBus, OutboxStore};
@@ -142,14 +141,6 @@ pub(crate) fn start_retention(background: &Background, retention: Retention) {
 async fn is_due(beat: &mut Beat, stop: &CancellationToken, concerns: fn(&Due) -> bool) -> bool {
     tokio::select! {
         () = beat.wait(concerns) => true,
-        () = stop.cancelled() => false,
-    }
-}
-
-/// Waits; `false` when it is time to stop.
-async fn pause(stop: &CancellationToken, time: Duration) -> bool {
-    tokio::select! {
-        () = tokio::time::sleep(time) => true,
         () = stop.cancelled() => false,
     }
 }
