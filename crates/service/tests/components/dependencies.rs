@@ -170,8 +170,10 @@ async fn a_task_that_was_deleted_while_it_waited_is_forgotten() {
     let saver = saver(tasks, silent_hints());
     let dependencies = Dependencies::new(saver, Arc::new(store), levels(SubscriptionLevel::Basic));
     let (_endings, ended) = endings();
+    let pulse = beating();
     tokio::select! {
-        () = dependencies.run(&ended, CancellationToken::new()) => panic!("it never ends"),
+        () = dependencies.run(&ended, pulse.beat(), CancellationToken::new()) => panic!("it never ends"),
+        () = pulse.run(CancellationToken::new()) => panic!("it never ends"),
         () = forgotten.notified() => {}
     }
 }
