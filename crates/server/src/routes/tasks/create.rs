@@ -134,13 +134,9 @@ pub(super) fn read_task(tasks: &TaskService, caller: &Caller, body: Option<Value
 /// Reads a draft; problems are noted in `fields`.
 fn read_draft(fields: &mut Fields) -> TaskDraft {
     fields.null_is_absent(&["priority", "tags", "labels", "retry", "credits_per_run"]);
-    let task_type = fields.required_text("task_type", 1..=255);
-    if task_type.chars().any(char::is_control) {
-        fields.problem("task_type", "must have printable characters only", "value_error");
-    }
     TaskDraft {
         name: fields.required_text("name", 1..=255),
-        task_type,
+        task_type: fields.required_text("task_type", 1..=255),
         task_id: fields.id("task_id", TaskId::new),
         user_id: fields.id("user_id", UserId::new),
         origin: Origin::TaskService,
