@@ -23,7 +23,7 @@ use tokio::time::Instant;
 /// Requests of one batch at most: bounds how long the first of them waits.
 const MAX_BATCH: usize = 64;
 /// A batch that is longer in the air is late: the next one does not wait for it.
-const LATE: Duration = Duration::from_millis(20);
+const LATE: Duration = Duration::from_millis(2);
 /// Waiting requests that are looked at for one batch, where many are of the same task.
 const MAX_LOOK: usize = 4 * MAX_BATCH;
 /// Requests that may wait; beyond that callers are told to come again.
