@@ -26,9 +26,9 @@ test: toolchain deps ## Run every test on both engines
 
 soak: toolchain deps ## Run the fault scenarios in their long form (about ten minutes)
 	@if cargo nextest --version >/dev/null 2>&1; then \
-		FAULTLAB=long $(SERVICES) -- cargo nextest run --profile soak -p task-factory --test faultlab; \
+		FAULTLAB=long $(SERVICES) -- cargo nextest run --profile soak -p task-factory --test faultlab --test distributed; \
 	else \
-		FAULTLAB=long $(SERVICES) -- cargo test -p task-factory --test faultlab; \
+		FAULTLAB=long $(SERVICES) -- cargo test -p task-factory --test faultlab --test distributed; \
 	fi
 
 fuzz-api: toolchain deps ## Fuzz the API by its OpenAPI document, on both engines (about five minutes)
