@@ -97,7 +97,7 @@ impl ExecutorPool {
                 continue;
             }
             tokio::select! {
-                () = work_queued(&mut hints) => {}
+                () = self.work_queued(&mut hints) => {}
                 () = beat.wait(|due| due.builtin) => {}
                 () = stop.cancelled() => return,
             }
@@ -126,16 +126,22 @@ impl ExecutorPool {
             }
         }
     }
-}
 
-async fn work_queued(hints: &mut broadcast::Receiver<Hint>) {
-    loop {
-        match hints.recv().await {
-            Ok(Hint::WorkQueued { handler: Handler::Builtin, .. }) | Err(broadcast::error::RecvError::Lagged(_)) => {
-                return;
+    /// Waits for work of ours, then takes the hints that came with it: one look serves them all.
+    async fn work_queued(&self, hints: &mut broadcast::Receiver<Hint>) {
+        loop {
+            match hints.recv().await {
+                Ok(hint) if !self.is_ours(&hint) => {}
+                Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => break,
+                Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
             }
-            Ok(_) => {}
-            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }
+        while matches!(hints.try_recv(), Ok(_) | Err(broadcast::error::TryRecvError::Lagged(_))) {}
+    }
+
+    fn is_ours(&self, hint: &Hint) -> bool {
+        let Hint::WorkQueued { handler: Handler::Builtin, task_type, .. } = hint else { return false };
+        // Without a type it may be any.
+        task_type.is_empty() || self.task_types.contains(task_type)
     }
 }
