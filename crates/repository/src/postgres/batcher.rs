@@ -2,11 +2,11 @@
 //! together in the next statement.
 //!
 //! Nothing waits on purpose. A request that finds nothing in the air leaves at once and alone; those
-//! that come while a batch is in the air form the next one, which leaves when that is back, or when it
-//! is late. So an idle database is as quick as without it, a busy one commits many requests at once,
-//! and one batch that waits for a lock holds up nobody for long.
+//! that come while a batch is in the air form the next one, which leaves when that is back, or when
+//! one of them has waited long. So an idle database is as quick as without it, a busy one commits many
+//! requests at once, and one batch that waits for a lock holds up nobody for long.
 //!
-//! Deliberately absent: timers, and knowledge of what a batch does.
+//! Deliberately absent: knowledge of what a batch does.
 
 use std::collections::{HashSet, VecDeque};
 use std::panic::AssertUnwindSafe;
@@ -18,11 +18,10 @@ use task_domain::{TaskId, TenantId};
 use task_protocols::{StoreError, StoreResult};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 
 /// Requests of one batch at most: bounds how long the first of them waits.
 const MAX_BATCH: usize = 64;
-/// A batch that is longer in the air is late: the next one does not wait for it.
+/// Who has waited so long does not wait for what is in the air.
 const LATE: Duration = Duration::from_millis(2);
 /// Waiting requests that are looked at for one batch, where many are of the same task.
 const MAX_LOOK: usize = 4 * MAX_BATCH;
@@ -61,8 +60,6 @@ struct Shared<B: Batch> {
 struct State<B: Batch> {
     queue: VecDeque<Waiting<B>>,
     in_flight: usize,
-    /// When the last batch left.
-    left: Instant,
     tickets: u64,
 }
 
@@ -74,10 +71,10 @@ struct Waiting<B: Batch> {
 }
 
 impl<B: Batch> Batcher<B> {
-    /// One batch runs at a time, on `runtime`, and up to `flights` when they are late; a request that has not left
+    /// One batch runs at a time, on `runtime`, and up to `flights` when they are slow; a request that has not left
     /// after `patience` is told that the database is not available.
     pub(super) fn new(batch: B, runtime: Handle, flights: usize, patience: Duration) -> Self {
-        let state = State { queue: VecDeque::new(), in_flight: 0, left: Instant::now(), tickets: 0 };
+        let state = State { queue: VecDeque::new(), in_flight: 0, tickets: 0 };
         let shared = Arc::new(Shared { batch, state: Mutex::new(state) });
         Self { shared, runtime, flights: flights.max(1), patience }
     }
@@ -87,6 +84,10 @@ impl<B: Batch> Batcher<B> {
     pub(super) async fn submit(&self, item: B::Item) -> StoreResult<B::Outcome> {
         let (reply, mut answer) = oneshot::channel();
         let ticket = self.enqueue(item, reply)?;
+        if let Ok(answered) = tokio::time::timeout(LATE, &mut answer).await {
+            return answered.map_err(StoreError::unavailable)?;
+        }
+        self.hurry();
         let answered = match tokio::time::timeout(self.patience, &mut answer).await {
             Ok(answered) => answered,
             Err(_) if self.shared.withdraw(ticket) => {
@@ -106,14 +107,24 @@ impl<B: Batch> Batcher<B> {
         state.tickets += 1;
         let ticket = state.tickets;
         state.queue.push_back(Waiting { ticket, key: B::key(&item), item, reply });
-        let is_late = state.in_flight < self.flights && state.left.elapsed() > LATE;
-        if state.in_flight == 0 || is_late {
-            state.in_flight += 1;
-            state.left = Instant::now();
-            // A batch belongs to several callers, so it outlives each of them; they are what shutdown waits for.
-            drop(self.runtime.spawn(work_off(Arc::clone(&self.shared))));
+        if state.in_flight == 0 {
+            self.depart(&mut state);
         }
         Ok(ticket)
+    }
+
+    /// Somebody has waited long: what waits leaves beside what is in the air.
+    fn hurry(&self) {
+        let mut state = self.shared.lock();
+        if !state.queue.is_empty() && state.in_flight < self.flights {
+            self.depart(&mut state);
+        }
+    }
+
+    fn depart(&self, state: &mut State<B>) {
+        state.in_flight += 1;
+        // A batch belongs to several callers, so it outlives each of them; they are what shutdown waits for.
+        drop(self.runtime.spawn(work_off(Arc::clone(&self.shared))));
     }
 }
 
@@ -148,7 +159,6 @@ impl<B: Batch> Shared<B> {
             state.in_flight -= 1;
             return None;
         }
-        state.left = Instant::now();
         drop(state);
         batch.sort_by(|a, b| a.key.cmp(&b.key));
         Some(batch)
@@ -269,20 +279,25 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_next_batch_does_not_wait_for_a_late_one_but_only_so_many_are_late() {
+    async fn who_has_waited_long_does_not_wait_for_what_is_in_the_air_but_only_so_many_are() {
         let (batcher, batch) = batcher(2, LONG);
         let first = queue(&batcher, "a", 1);
         flown(&batch, 1).await;
-        let second = queue(&batcher, "b", 2);
+        let mut waiting = join_all([queue(&batcher, "b", 2), queue(&batcher, "c", 3)]);
         tokio::time::advance(2 * LATE).await;
-        let third = queue(&batcher, "c", 3);
-        flown(&batch, 2).await;
+        tokio::select! {
+            _ = &mut waiting => panic!("they are answered when their batch is back"),
+            () = flown(&batch, 2) => {}
+        }
+        let mut last = queue(&batcher, "d", 4);
         tokio::time::advance(2 * LATE).await;
-        let fourth = queue(&batcher, "d", 4);
-        assert_eq!(*batch.seen.lock().unwrap(), [vec![1], vec![2, 3]]);
+        assert!((&mut last).now_or_never().is_none());
+        tokio::task::yield_now().await;
+        assert_eq!(*batch.seen.lock().unwrap(), [vec![1], vec![2, 3]], "two are in the air");
         batch.go.add_permits(3);
-        let all = tokio::join!(first, second, third, fourth);
-        assert_eq!((all.0.unwrap(), all.1.unwrap(), all.2.unwrap(), all.3.unwrap()), (2, 4, 6, 8));
+        let (first, waiting, last) = tokio::join!(first, waiting, last);
+        let waiting: Vec<_> = waiting.into_iter().map(Result::unwrap).collect();
+        assert_eq!((first.unwrap(), waiting, last.unwrap()), (2, vec![4, 6], 8));
         assert_eq!(batch.seen.lock().unwrap().len(), 3);
     }
 
