@@ -8,7 +8,7 @@ help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
 
 run: toolchain ## Build and start the service in development mode (data under data/)
-	cargo run --quiet --bin task-service -- --dev
+	cargo run --bin task-service -- --dev
 
 dev-distributed: toolchain deps ## PostgreSQL, NATS and two instances on 8211 and 8212, data kept under .dev/
 	cargo build --quiet --bin task-service
