@@ -50,6 +50,8 @@ impl Default for RelayConfig {
 }
 
 const LOCK_CHECK: Duration = Duration::from_secs(5);
+/// Between two looks whether the other one that relays has flushed.
+const FLUSH_PAUSE: Duration = Duration::from_millis(50);
 
 /// Why a round did not get everything out. What was acknowledged is marked all the same.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +79,8 @@ impl Relay {
         Self { outbox, bus, hints, config }
     }
 
-    /// Relays while it holds the lock, and waits for the lock otherwise, until `stop` fires.
+    /// Relays while it holds the lock, and waits for the lock otherwise, until `stop` fires; then what
+    /// is left is flushed, here or by whoever relays.
     pub async fn run(&self, stop: CancellationToken) {
         while !stop.is_cancelled() {
             match self.outbox.try_lock_relay().await {
@@ -92,9 +95,21 @@ impl Relay {
                 () = stop.cancelled() => {}
             }
         }
+        let _ = tokio::time::timeout(self.config.flush, self.flush()).await;
     }
 
-    /// Relays until the lock is lost or `stop` fires; then what is left is flushed.
+    /// Also where another one relayed: it may have stopped before this instance gave its work back.
+    async fn flush(&self) {
+        while self.outbox.unpublished(1).await.is_ok_and(|left| !left.is_empty()) {
+            if let Ok(Some(_lock)) = self.outbox.try_lock_relay().await {
+                while self.tick().await.is_ok_and(|published| published > 0) {}
+                return;
+            }
+            tokio::time::sleep(FLUSH_PAUSE).await;
+        }
+    }
+
+    /// Relays until the lock is lost or `stop` fires.
     async fn lead(&self, lock: &dyn RelayLock, stop: &CancellationToken) {
         tracing::debug!("this instance relays events");
         let mut hints = self.hints.subscribe();
@@ -135,8 +150,6 @@ impl Relay {
                 }
             }
         }
-        let flush = async { while self.tick().await.is_ok_and(|published| published > 0) {} };
-        let _ = tokio::time::timeout(self.config.flush, flush).await;
     }
 
     /// What may have been forgotten goes before what is new, but a failure of it holds nothing up.

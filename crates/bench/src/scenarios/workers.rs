@@ -207,9 +207,9 @@ pub(super) async fn cancel(bench: &Bench, database: &Database) -> Result<Vec<Row
 pub(super) async fn idle(bench: &Bench, database: &Database) -> Result<Vec<Row>> {
     let instance = bench.instance(database).await?;
     let polls = bench.scale.long_polls;
-    // Sessions tell of their transactions within ten seconds, so the window is longer.
-    let time = (bench.scale.time * 2).min(Duration::from_secs(20));
-    let settle = (bench.scale.time / 2).min(Duration::from_secs(3));
+    // Sessions tell of their transactions within ten seconds: those of the first claims before the window begins.
+    let time = (bench.scale.time * 2).min(Duration::from_secs(15));
+    let settle = (bench.scale.time * 2).min(Duration::from_secs(12));
     let wait = (time + settle).as_secs() + 2;
     let connections = instance.connections(polls).await?;
     let waiting = join_all(connections.into_iter().enumerate().map(async |(n, mut connection)| {

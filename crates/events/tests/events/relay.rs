@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use task_events::{InProcessHints, Relay, RelayConfig, RelayError};
-use task_protocols::{BusError, EventBus, Hint, HintBus, MockEventBus, MockHintBus, OutboxEvent};
+use task_protocols::{BusError, EventBus, Hint, HintBus, MockEventBus, MockHintBus, OutboxEvent, OutboxStore};
 use task_testkit::wait;
 use tokio::sync::Barrier;
 use tokio_util::sync::CancellationToken;
@@ -168,6 +168,23 @@ async fn at_shutdown_the_outbox_is_flushed_and_the_lock_given_back() {
     tokio::join!(relay.run(stop.clone()), cancel);
     assert_eq!(outbox.published().await.len(), 1200);
     assert!(!outbox.is_locked());
+}
+
+#[tokio::test]
+async fn what_is_given_back_after_the_other_one_has_stopped_is_flushed_too() {
+    let outbox = Outbox::with((1..=3).map(|id| event(id, "a", id)));
+    let other = outbox.try_lock_relay().await.unwrap().expect("nobody relays yet");
+    let seen = Seen::default();
+    let relay = relay(&outbox, bus(&seen, |_| false));
+    let stop = CancellationToken::new();
+    stop.cancel();
+    let other_stops = async {
+        tokio::task::yield_now().await;
+        assert!(outbox.published().await.is_empty(), "the other one still relays");
+        drop(other);
+    };
+    tokio::join!(relay.run(stop), other_stops);
+    assert_eq!(outbox.published().await.len(), 3);
 }
 
 #[tokio::test]
