@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::{Known, load, user, workers};
 use crate::Result;
 use crate::http::{Connection, Who};
+use crate::instance::Instance;
 use crate::load::{Measured, Turn, closed};
 use crate::report::Row;
 use crate::setup::{Bench, Database, client};
@@ -25,7 +26,7 @@ pub(crate) struct Figures {
 pub(super) async fn empty(bench: &Bench, database: &Database, known: &mut Known) -> Result<Vec<Row>> {
     let instance = bench.instance(database).await?;
     load::queue(&mut instance.connect().await?, database, FEW.min(bench.scale.large_queue)).await?;
-    let (claims, list) = measure(bench, instance.connections(bench.scale.connections * 2).await?).await?;
+    let (claims, list) = measure(bench, &instance).await?;
     known.empty = Some(Figures { claims: claims.per_second(), list: p99(&list) });
     rows("an empty database", claims, list, None)
 }
@@ -34,7 +35,7 @@ pub(super) async fn empty(bench: &Bench, database: &Database, known: &mut Known)
 pub(super) async fn queued(bench: &Bench, database: &Database, known: &mut Known) -> Result<Vec<Row>> {
     let instance = bench.instance(database).await?;
     load::queue(&mut instance.connect().await?, database, bench.scale.large_queue).await?;
-    let (claims, list) = measure(bench, instance.connections(bench.scale.connections * 2).await?).await?;
+    let (claims, list) = measure(bench, &instance).await?;
     rows(&format!("{} tasks queued", bench.scale.large_queue), claims, list, known.empty)
 }
 
@@ -46,9 +47,9 @@ pub(super) async fn snapshot(bench: &Bench, database: &Database, known: &mut Kno
     pinning.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM task.outbox_events").await?;
     let from = Instant::now();
     while from.elapsed() < bench.scale.pinned {
-        measure(bench, instance.connections(bench.scale.connections * 2).await?).await?;
+        measure(bench, &instance).await?;
     }
-    let (claims, list) = measure(bench, instance.connections(bench.scale.connections * 2).await?).await?;
+    let (claims, list) = measure(bench, &instance).await?;
     pinning.batch_execute("ROLLBACK").await?;
     rows(&format!("a snapshot open for {} s of claims", bench.scale.pinned.as_secs_f64()), claims, list, known.empty)
 }
@@ -60,7 +61,7 @@ pub(super) async fn behind(bench: &Bench, database: &Database, known: &mut Known
     let id = workers::one_finished(&mut connection).await?;
     load::finished(database, &id, bench.scale.large_behind).await?;
     fill(&mut connection, FEW.min(bench.scale.large_queue)).await?;
-    let (claims, list) = measure(bench, instance.connections(bench.scale.connections * 2).await?).await?;
+    let (claims, list) = measure(bench, &instance).await?;
     rows(&format!("{} rows of finished tasks", bench.scale.large_behind), claims, list, known.empty)
 }
 
@@ -76,9 +77,10 @@ async fn fill(connection: &mut Connection, n: u64) -> Result<()> {
 }
 
 /// Claims and completes for the time of a loop; then reads pages of the key's list.
-async fn measure(bench: &Bench, mut connections: Vec<Connection>) -> Result<(Measured, Measured)> {
-    let listing = connections.split_off(connections.len() / 2);
-    let claims = workers::cycle_loop(bench, connections).await?;
+async fn measure(bench: &Bench, instance: &Instance) -> Result<(Measured, Measured)> {
+    let claims = workers::cycle_loop(bench, instance.connections(bench.scale.connections).await?).await?;
+    // Opened when they are used: the server closes a connection that sends no first request.
+    let listing = instance.connections(bench.scale.connections).await?;
     let step = async |connection: &mut Connection, turn: Turn| {
         let who = if turn.n.is_multiple_of(2) { Who::Key } else { user(turn.n % bench.scale.users) };
         connection.get("/api/v1/tasks?limit=50", &who).await?.expect(&[200]).map(|_| 1)
