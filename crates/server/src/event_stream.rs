@@ -7,7 +7,7 @@ use actix_web::web::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::Value;
-use task_protocols::{EventFilter, OutboxEvent, OutboxStore};
+use task_protocols::{EventFilter, OutboxEvent, OutboxStore, StoreError};
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -98,12 +98,13 @@ impl EventStream {
         let outbox = &self.sources.outbox;
         let through = newest.min(self.position + WINDOW);
         let mut events = match through > self.position {
-            true => outbox.events_after(&self.filter, self.position, through, BATCH).await.ok()?,
+            true => outbox.events_after(&self.filter, self.position, through, BATCH).await.map_err(log).ok()?,
             false => Vec::new(),
         };
         // Asked for after the read, so that it tells what was removed before.
-        let (oldest, newest_by_now) = outbox.position_range().await.ok()?;
+        let (oldest, newest_by_now) = outbox.position_range().await.map_err(log).ok()?;
         if self.position + 1 < oldest {
+            tracing::warn!(position = self.position, oldest, "an event stream ends: what comes next was removed");
             return None;
         }
         if newest <= self.position {
@@ -182,6 +183,11 @@ impl EventStream {
             self.told = self.position;
         }
     }
+}
+
+/// Its client only sees that the stream ended.
+fn log(error: StoreError) {
+    tracing::warn!(error = &error as &dyn std::error::Error, "an event stream ends: the store cannot be read");
 }
 
 #[cfg(test)]

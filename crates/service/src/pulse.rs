@@ -2,9 +2,9 @@
 //!
 //! Each loop would else ask the store for itself, every second, mostly for nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use std::sync::Arc;
 use task_protocols::{Due, TimedStore};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;

@@ -18,12 +18,8 @@ use tokio::runtime::Handle;
 use super::pool::Pools;
 use super::statement::{Sql, Statement};
 
-/// Changes of this process after which the tables are looked at first, …
-const FIRST: u64 = 64;
-/// … how many times as many it takes to be looked at again, …
-const STEP: u64 = 4;
-/// … and the number after which they are left to the server.
-const LAST: u64 = 300_000;
+/// Numbers of changes of this process after which the tables are looked at; then they are left to the server.
+const DUE: [u64; 7] = [64, 256, 1024, 4096, 16_384, 65_536, 262_144];
 
 /// The tables that are not known to be as large as what this process did.
 const YOUNG: &str = "SELECT c.relname::text FROM pg_catalog.pg_class AS c \
@@ -56,18 +52,11 @@ impl Statistics {
     /// A task was saved.
     pub(super) fn changed(&self) {
         let changes = self.changes.fetch_add(1, Ordering::Relaxed) + 1;
-        if is_due(changes) {
+        if DUE.contains(&changes) {
             let pools = Arc::clone(&self.pools);
             // Nobody waits for it, and at shutdown it may end with its connection.
             drop(self.runtime.spawn(async move { renew(&pools, changes).await }));
         }
-    }
-}
-
-fn is_due(changes: u64) -> bool {
-    (FIRST..=LAST).contains(&changes) && changes.is_multiple_of(FIRST) && {
-        let times = changes / FIRST;
-        times.is_power_of_two() && times.trailing_zeros().is_multiple_of(STEP.trailing_zeros())
     }
 }
 
@@ -87,15 +76,4 @@ async fn renew_young(connection: &mut AsyncPgConnection, changes: u64) -> QueryR
         diesel::sql_query(*analyse).execute(connection).await?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_tables_are_looked_at_as_they_grow_and_then_no_more() {
-        let due: Vec<u64> = (0..=5_000_000).filter(|changes| is_due(*changes)).collect();
-        assert_eq!(due, [64, 256, 1024, 4096, 16_384, 65_536, 262_144]);
-    }
 }
