@@ -26,6 +26,8 @@ impl Meter {
         let counter = Arc::clone(&statements);
         let url = url.replacen(&target, &own, 1);
         assert!(url.contains(&own), "the URL names host and port");
+        // What is encrypted cannot be counted, nor is the question whether it shall be a message.
+        let url = format!("{url}{}sslmode=disable", if url.contains('?') { '&' } else { '?' });
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let server = TcpStream::connect(&target).await.unwrap();

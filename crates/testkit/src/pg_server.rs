@@ -1,6 +1,6 @@
 //! A PostgreSQL server of one test, which the test may stop and start.
 
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -26,17 +26,41 @@ pub struct PrivateServer {
     folder: sqlite::TempDatabase,
     port: u16,
     owner: Option<(u32, u32)>,
+    encrypts: bool,
     process: Option<Child>,
 }
 
 impl PrivateServer {
     pub async fn start() -> Self {
+        let mut server = Self::made();
+        server.resume().await;
+        server
+    }
+
+    /// One that knows TLS, with a certificate and its key as PEM; it still takes connections without.
+    pub async fn start_with_tls(certificate: &str, key: &str) -> Self {
+        let mut server = Self::made();
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            let path = server.data().join(name);
+            std::fs::write(&path, text).unwrap();
+            // PostgreSQL takes no key that others may read.
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+            if let Some((user, group)) = server.owner {
+                chown(&path, Some(user), Some(group)).unwrap();
+            }
+        }
+        server.encrypts = true;
+        server.resume().await;
+        server
+    }
+
+    fn made() -> Self {
         let folder = sqlite::temp_database();
         let owner = unprivileged();
         if let Some((user, group)) = owner {
             chown(folder.folder(), Some(user), Some(group)).unwrap();
         }
-        let mut server = Self { folder, port: ports::free(), owner, process: None };
+        let server = Self { folder, port: ports::free(), owner, encrypts: false, process: None };
         let made = server
             .command("initdb")
             .args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync", "-D"])
@@ -44,8 +68,11 @@ impl PrivateServer {
             .output()
             .unwrap();
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        server.resume().await;
         server
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     pub fn url(&self) -> String {
@@ -72,6 +99,7 @@ impl PrivateServer {
             format!("--port={}", self.port),
             "--listen_addresses=127.0.0.1".to_owned(),
             format!("--unix_socket_directories={}", self.folder.folder().display()),
+            format!("--ssl={}", if self.encrypts { "on" } else { "off" }),
         ];
         let child = self
             .command("postgres")

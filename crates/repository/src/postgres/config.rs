@@ -1,11 +1,14 @@
 //! Where the database is: the configuration and what is refused of it.
 
 use std::fmt::{self, Debug};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 use tokio_postgres::config::SslMode;
 
+use super::tls::{TlsMode, TlsSettings};
 use crate::Weights;
 
 /// How long a silent peer is trusted.
@@ -73,37 +76,69 @@ pub enum ConnectError {
         "the PostgreSQL URL cannot be read; write postgres://user:password@host:port/database, with special characters of user and password percent-encoded"
     )]
     Url,
+    #[error("sslmode in the PostgreSQL URL must be one of: disable, prefer, require, verify-ca, verify-full")]
+    TlsMode,
     #[error(
-        "the PostgreSQL URL asks for TLS (sslmode), which is not supported yet; use sslmode=disable or prefer, in a network you trust"
+        "sslrootcert in the PostgreSQL URL checks nothing with this sslmode; write sslmode=verify-full, verify-ca or require"
     )]
-    Tls,
+    UnusedRootCertificates,
+    #[error("the certificates of sslrootcert in the PostgreSQL URL cannot be read from {}", .path.display())]
+    RootCertificates { path: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error(
+        "sslmode in the PostgreSQL URL asks for certificates to be checked, and there is none to trust; name a PEM file in sslrootcert, or install the machine's (ca-certificates)"
+    )]
+    NoRootCertificates,
+    #[error("TLS cannot be set up")]
+    TlsSetup(#[source] rustls::Error),
     #[error("a PostgreSQL pool needs at least one connection")]
     EmptyPool,
     #[error("the PostgreSQL pools could not be made")]
     Pool(#[source] deadpool::managed::BuildError),
 }
 
-/// What the client connects to.
-pub(super) fn target(config: &PostgresConfig) -> Result<tokio_postgres::Config, ConnectError> {
+/// What the client connects to, and how it is encrypted.
+pub(super) fn target(config: &PostgresConfig) -> Result<(tokio_postgres::Config, TlsSettings), ConnectError> {
     let (scheme, rest) = config.url.split_once("://").ok_or(ConnectError::Url)?;
     if !matches!(scheme, "postgres" | "postgresql" | "postgresql+asyncpg") {
         return Err(ConnectError::Url);
     }
-    // The client knows no verify-ca and verify-full, and would call the whole URL unreadable.
-    if rest.contains("sslmode=verify-") {
-        return Err(ConnectError::Tls);
-    }
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (tls, query) = tls_settings(query)?;
     // The client's own message may quote a piece of a password that was not percent-encoded.
     let mut target =
-        tokio_postgres::Config::from_str(&format!("postgresql://{rest}")).map_err(|_| ConnectError::Url)?;
-    if !matches!(target.get_ssl_mode(), SslMode::Disable | SslMode::Prefer) {
-        return Err(ConnectError::Tls);
-    }
+        tokio_postgres::Config::from_str(&format!("postgresql://{place}?{query}")).map_err(|_| ConnectError::Url)?;
+    target.ssl_mode(match tls.mode {
+        TlsMode::Disable => SslMode::Disable,
+        TlsMode::Prefer => SslMode::Prefer,
+        TlsMode::Require | TlsMode::VerifyCa | TlsMode::VerifyFull => SslMode::Require,
+    });
     if target.get_application_name().is_none() {
         target.application_name(&config.application_name);
     }
     target.keepalives_idle(KEEPALIVE_IDLE).tcp_user_timeout(USER_TIMEOUT);
-    Ok(target)
+    Ok((target, tls))
+}
+
+/// What the parameters of a URL say of TLS, and those that say something else: the client knows fewer
+/// modes, and no root certificates.
+fn tls_settings(query: &str) -> Result<(TlsSettings, String), ConnectError> {
+    let (mut settings, mut others) = (TlsSettings::default(), Vec::new());
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let text = || percent_decode_str(value).decode_utf8().map_err(|_| ConnectError::Url);
+        match name {
+            // asyncpg calls it `ssl`.
+            "sslmode" | "ssl" => settings.mode = TlsMode::parse(&text()?).ok_or(ConnectError::TlsMode)?,
+            // The machine's own, which is what is meant without it, too.
+            "sslrootcert" if value == "system" => settings.root_certificates = None,
+            "sslrootcert" => settings.root_certificates = Some(PathBuf::from(text()?.into_owned())),
+            _ => others.push(pair),
+        }
+    }
+    if settings.root_certificates.is_some() && matches!(settings.mode, TlsMode::Disable | TlsMode::Prefer) {
+        return Err(ConnectError::UnusedRootCertificates);
+    }
+    Ok((settings, others.join("&")))
 }
 
 #[cfg(test)]
@@ -111,7 +146,11 @@ mod tests {
     use super::*;
 
     fn check(url: &str) -> Result<tokio_postgres::Config, ConnectError> {
-        target(&PostgresConfig::new(url))
+        target(&PostgresConfig::new(url)).map(|(target, _)| target)
+    }
+
+    fn tls(query: &str) -> Result<TlsSettings, ConnectError> {
+        target(&PostgresConfig::new(format!("postgres://db/tasks{query}"))).map(|(_, tls)| tls)
     }
 
     #[test]
@@ -126,11 +165,32 @@ mod tests {
     }
 
     #[test]
-    fn tls_is_refused_by_name() {
-        for mode in ["require", "verify-ca", "verify-full"] {
-            assert!(matches!(check(&format!("postgres://db/tasks?sslmode={mode}")), Err(ConnectError::Tls)), "{mode}");
+    fn a_url_says_how_it_is_encrypted() {
+        for (query, mode, asked) in [
+            ("", TlsMode::Prefer, SslMode::Prefer),
+            ("?sslmode=disable", TlsMode::Disable, SslMode::Disable),
+            ("?sslmode=prefer&connect_timeout=3", TlsMode::Prefer, SslMode::Prefer),
+            ("?sslmode=require", TlsMode::Require, SslMode::Require),
+            ("?ssl=require", TlsMode::Require, SslMode::Require),
+            ("?sslmode=verify-ca", TlsMode::VerifyCa, SslMode::Require),
+            ("?application_name=x&sslmode=verify-full", TlsMode::VerifyFull, SslMode::Require),
+        ] {
+            assert_eq!(tls(query).unwrap(), TlsSettings { mode, root_certificates: None }, "{query}");
+            assert_eq!(check(&format!("postgres://db/tasks{query}")).unwrap().get_ssl_mode(), asked, "{query}");
         }
-        assert!(check("postgres://db/tasks?sslmode=prefer").is_ok());
+        let named = tls("?sslrootcert=/etc/my%20ca.pem&sslmode=verify-full").unwrap();
+        assert_eq!(named.root_certificates.unwrap().to_str(), Some("/etc/my ca.pem"));
+        assert_eq!(tls("?sslmode=verify-full&sslrootcert=system").unwrap().root_certificates, None);
+    }
+
+    #[test]
+    fn what_cannot_be_meant_of_tls_is_refused_by_name() {
+        for mode in ["allow", "Require", "verify", ""] {
+            assert!(matches!(tls(&format!("?sslmode={mode}")), Err(ConnectError::TlsMode)), "{mode}");
+        }
+        for query in ["?sslrootcert=/ca.pem", "?sslmode=disable&sslrootcert=/ca.pem"] {
+            assert!(matches!(tls(query), Err(ConnectError::UnusedRootCertificates)), "{query}");
+        }
     }
 
     #[test]

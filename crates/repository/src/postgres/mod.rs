@@ -4,8 +4,8 @@
 //! statement outside a transaction block, so a lost race costs nothing and no lock is held while
 //! the network is waited for.
 //!
-//! Deliberately absent: business rules (decided in the domain), TLS to the server, LISTEN/NOTIFY
-//! (hints travel elsewhere), and repeating a failed statement: only a caller knows what is safe to repeat.
+//! Deliberately absent: business rules (decided in the domain), LISTEN/NOTIFY (hints travel elsewhere), and
+//! repeating a failed statement: only a caller knows what is safe to repeat.
 
 mod analytics;
 mod api_keys;
@@ -39,6 +39,7 @@ mod statistics;
 mod tasks;
 mod templates;
 mod timed;
+mod tls;
 mod together;
 mod track;
 mod usage;

@@ -12,14 +12,17 @@ use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use task_protocols::{PoolUse, StoreResult};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
-use tokio_postgres::NoTls;
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{Client, NoTls};
 
 use super::config::{ConnectError, PostgresConfig, target};
 use super::errors;
 use super::statement::{Sql, Statement};
+use super::tls::Tls;
 
 /// Longest time from the first packet to a usable session.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -32,6 +35,8 @@ pub(super) type Connection = Object<AsyncPgConnection>;
 /// How to open a connection, and who drives it.
 struct Opener {
     target: tokio_postgres::Config,
+    /// `None`: nothing is encrypted.
+    tls: Option<Tls>,
     config: PostgresConfig,
     runtime: Handle,
 }
@@ -45,8 +50,9 @@ pub(super) struct Pools {
 
 impl Pools {
     pub(super) fn new(config: PostgresConfig, runtime: Handle) -> Result<Self, ConnectError> {
-        let target = target(&config)?;
-        let opener = Arc::new(Opener { target, config, runtime });
+        let (target, tls) = target(&config)?;
+        let tls = Tls::new(&tls, target.get_ssl_negotiation())?;
+        let opener = Arc::new(Opener { target, tls, config, runtime });
         let main = pool(&opener, opener.config.main_connections, Session::Main)?;
         let claims = pool(&opener, opener.config.claim_connections, Session::Claims)?;
         let analytics = pool(&opener, ANALYTICS_CONNECTIONS, Session::Main)?;
@@ -120,7 +126,7 @@ enum Session {
 async fn open(opener: Arc<Opener>, session: Session) -> ConnectionResult<AsyncPgConnection> {
     let runtime = opener.runtime.clone();
     let opening = async move {
-        let (client, connection) = opener.target.connect(NoTls).await.map_err(|error| bad(&error))?;
+        let (client, connection) = connect(&opener).await.map_err(|error| bad(&error))?;
         // It ends by itself when the client is dropped or the server goes away; the client's own
         // calls then tell of it.
         let driver = async move {
@@ -149,6 +155,22 @@ async fn open(opener: Arc<Opener>, session: Session) -> ConnectionResult<AsyncPg
         Ok(Err(_)) => Err(ConnectionError::BadConnection("PostgreSQL did not answer in time".into())),
         Err(_) => Err(ConnectionError::BadConnection("the runtime is shutting down".into())),
     }
+}
+
+/// What moves the bytes of a connection until it ends.
+type Driver = BoxFuture<'static, Result<(), tokio_postgres::Error>>;
+
+async fn connect(opener: &Opener) -> Result<(Client, Driver), tokio_postgres::Error> {
+    if let Some(tls) = &opener.tls {
+        match opener.target.connect(tls.clone()).await {
+            Ok((client, connection)) => return Ok((client, connection.boxed())),
+            // A server may offer TLS and then not be able to: preferred is not required.
+            Err(error) if error.as_db_error().is_none() && opener.target.get_ssl_mode() == SslMode::Prefer => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let (client, connection) = opener.target.connect(NoTls).await?;
+    Ok((client, connection.boxed()))
 }
 
 /// Connections end with their client, not at shutdown, so the supervised runner is not for them.

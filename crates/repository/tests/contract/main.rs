@@ -18,6 +18,7 @@ mod conversations;
 mod delayed;
 mod dependencies;
 mod drop_ins;
+mod encryption;
 mod executions;
 mod explain;
 mod facts;
