@@ -46,6 +46,13 @@ pub struct DropInSettings {
     pub cors_origins: String,
 }
 
+impl DropInSettings {
+    /// What `cors_origins` lists, `*` included.
+    pub(crate) fn cors_origins(&self) -> impl Iterator<Item = &str> {
+        self.cors_origins.split(',').map(str::trim).filter(|origin| !origin.is_empty())
+    }
+}
+
 /// A port, 0 = any free one; or none, which turns the API off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "PortText")]
@@ -238,13 +245,12 @@ fn host<'s>(settings: &'s Settings, admission: &Admission) -> &'s str {
 }
 
 fn cors(settings: &Settings) -> Cors {
-    match settings.drop_in.cors_origins.trim() {
-        "*" => Cors::Anybody,
-        "" if settings.development => Cors::Local,
-        "" => Cors::Nobody,
-        list => {
-            Cors::Listed(list.split(',').map(|origin| origin.trim().to_owned()).filter(|o| !o.is_empty()).collect())
-        }
+    let origins: Vec<String> = settings.drop_in.cors_origins().map(str::to_owned).collect();
+    match origins.as_slice() {
+        [any] if any == "*" => Cors::Anybody,
+        [] if settings.development => Cors::Local,
+        [] => Cors::Nobody,
+        _ => Cors::Listed(origins),
     }
 }
 

@@ -121,6 +121,9 @@ impl ExecutorsSettings {
         if self.data_backup.folder.as_os_str().is_empty() {
             return Some("executors.data_backup.folder (BACKUP_FOLDER) must name a folder".into());
         }
+        if !(1..=100_000).contains(&self.data_backup.keep) {
+            return Some("executors.data_backup.keep must be from 1 to 100000".into());
+        }
         let (weather, alert) = (&self.daily_weather, &self.weather_alert);
         let urls = [
             ("executors.daily_weather.base_url", &weather.base_url),
@@ -131,12 +134,12 @@ impl ExecutorsSettings {
         let organism = Some(&self.organism.base_url).filter(|url| !url.is_empty());
         let organism = organism.map(|url| ("executors.organism.base_url (ORGANISM_URL)", url));
         for (name, url) in urls.into_iter().chain(organism) {
-            if !super::is_http_url(url) {
+            if !super::check::is_http_url(url) {
                 return Some(format!("{name} must be a URL such as http://10.0.0.7:8080"));
             }
         }
         let feed_urls = feeds.sources.values().chain(feeds.categories.values().flatten());
-        if let Some(wrong) = feed_urls.into_iter().find(|url| !super::is_http_url(url)) {
+        if let Some(wrong) = feed_urls.into_iter().find(|url| !super::check::is_http_url(url)) {
             return Some(format!("feeds: `{wrong}` is not the URL of a feed"));
         }
         if !feeds.categories.contains_key(&feeds.default_category) {

@@ -36,7 +36,7 @@ fn the_environment_wins_and_a_wrong_value_is_named() {
     let settings = load(true, &[("SERVICE_PORT", "9000"), ("DEFAULT_SUBSCRIPTION_LEVEL", "free")]).unwrap();
     assert_eq!((settings.service.port, settings.limits.default_level), (9000, SubscriptionLevel::Free));
     let error = load(true, &[("SERVICE_PORT", "many")]).unwrap_err().to_string();
-    assert!(error.contains("port"), "{error}");
+    assert!(error.contains("service.port") && error.contains("SERVICE_PORT"), "{error}");
     let error = load(true, &[("DEFAULT_SUBSCRIPTION_LEVEL", "gold")]).unwrap_err().to_string();
     assert!(error.contains("free, basic, pro, enterprise"), "{error}");
 }
@@ -58,6 +58,37 @@ fn the_urls_of_neighbours_are_checked_at_start() {
     for wrong in ["calendar:8080", "http://", "https:///path", "http://a b"] {
         let error = load(true, &[("ACCOUNT_SERVICE_URL", wrong)]).unwrap_err().to_string();
         assert!(error.contains("ACCOUNT_SERVICE_URL"), "{error}");
+    }
+}
+
+#[test]
+fn origins_of_web_pages_are_checked_at_start() {
+    for fine in ["*", " ", "https://a.example, http://localhost:3000", "http://[::1]:80"] {
+        load(false, &[("DROP_IN_CORS_ORIGINS", fine)]).unwrap();
+    }
+    for wrong in ["ht tp://x", "a.example", "https://", "https://a.example/", "https://a.example/app", "https://a,*"] {
+        let error = load(false, &[("DROP_IN_CORS_ORIGINS", wrong)]).unwrap_err().to_string();
+        assert!(error.contains("DROP_IN_CORS_ORIGINS"), "{wrong}: {error}");
+    }
+}
+
+#[test]
+fn a_database_must_be_a_file_or_a_server() {
+    for fine in ["sqlite://data/tasks.db", "sqlite:tasks.db", "sqlite:///tmp/tasks.db", "postgres://db/tasks"] {
+        load(false, &[("DATABASE_URL", fine)]).unwrap();
+    }
+    // Each connection would have an empty database of its own.
+    for wrong in [
+        "sqlite:",
+        "sqlite://",
+        "sqlite::memory:",
+        "sqlite://:memory:",
+        "sqlite:file:x",
+        "sqlite://x.db?mode=rwc",
+        "mysql://db",
+    ] {
+        let error = load(false, &[("DATABASE_URL", wrong)]).unwrap_err().to_string();
+        assert!(error.contains("DATABASE_URL"), "{wrong}: {error}");
     }
 }
 
@@ -104,6 +135,11 @@ fn a_value_that_cannot_be_meant_is_refused_and_named() {
         ("[limits.levels.free]\nactive_tasks = -3", "limits.levels.free.active_tasks"),
         ("[limits.levels.pro]\ndaily_executions = -1", "limits.levels.pro.daily_executions"),
         ("[limits.levels.basic]\nschedule_interval = -5", "limits.levels.basic.schedule_interval"),
+        ("[retention]\nbatch = -200", "retention.batch"),
+        ("[executors.data_backup]\nkeep = 0", "executors.data_backup.keep"),
+        ("[service]\nname = \"\"", "SERVICE_NAME"),
+        ("[service]\nname = \"a/b\"", "SERVICE_NAME"),
+        ("[consul]\nhost = \"http://consul\"", "CONSUL_HOST"),
     ] {
         let file = std::env::temp_dir().join(format!("task-config-{}.toml", uuid::Uuid::now_v7()));
         std::fs::write(&file, toml).unwrap();
