@@ -232,9 +232,13 @@ impl ApiError {
         self.respond(status, shape(status, body["detail"].take()))
     }
 
+    /// Whether a 5xx is an answer like any other: a run that failed, or one stream too many.
+    pub(crate) fn is_outcome(&self) -> bool {
+        matches!(self, Self::ExecutionFailed { .. } | Self::TooManyStreams)
+    }
+
     fn log(&self, status: StatusCode) {
-        let is_outcome = matches!(self, Self::ExecutionFailed { .. } | Self::TooManyStreams);
-        if status.is_server_error() && !is_outcome {
+        if status.is_server_error() && !self.is_outcome() {
             tracing::error!(request_id = request_id(), error = self as &dyn std::error::Error, chain = %chain(self), "request failed");
         }
     }
