@@ -65,6 +65,9 @@ async fn a_restart_of_postgres_is_503s_and_then_all_is_well() {
             postgres.stop(how);
             reaches(503, refused + 20).await;
             assert_eq!(instance.get("/health").await["status"], "healthy", "the process itself is alive");
+            let readiness = instance.answer("/health/detailed").await;
+            assert_eq!(readiness.status(), 503);
+            assert!(readiness.headers().contains_key("retry-after"));
             postgres.resume().await;
             let accepted = answers.count(201);
             reaches(201, accepted + 50).await;

@@ -114,9 +114,12 @@ impl Instance {
         assert!(matches!(answer.status().as_u16(), 200 | 202), "{}", answer.status());
     }
 
+    pub(crate) async fn answer(&self, path: &str) -> Response {
+        self.client.get(format!("{}{path}", self.base())).header("X-User-ID", "ann").send().await.unwrap()
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Value {
-        let request = self.client.get(format!("{}{path}", self.base())).header("X-User-ID", "ann");
-        request.send().await.unwrap().json().await.unwrap()
+        self.answer(path).await.json().await.unwrap()
     }
 
     /// Opens the stream of a task after a position.

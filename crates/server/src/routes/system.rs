@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpResponse, get, web};
 use futures::future::join_all;
 use serde_json::{Map, Value, json};
@@ -9,6 +10,8 @@ use serde_json::{Map, Value, json};
 use crate::errors::ApiError;
 use crate::state::{ApiState, Dependency};
 
+/// When who was told 503 may ask again.
+const RETRY_AFTER_SECONDS: u32 = 2;
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Liveness: the process answers. No dependency is asked.
@@ -23,7 +26,7 @@ pub(crate) async fn health(state: web::Data<ApiState>) -> HttpResponse {
 #[utoipa::path(
     tag = "System",
     security(()),
-    responses((status = 200, description = "Ready", body = Value), (status = 503, description = "Not ready", body = Value))
+    responses((status = 200, description = "Ready", body = Value), (status = 503, description = "Not ready", body = Value, headers(("Retry-After" = i64))))
 )]
 #[get("/health/detailed")]
 pub(crate) async fn detailed_health(state: web::Data<ApiState>) -> HttpResponse {
@@ -37,7 +40,10 @@ pub(crate) async fn detailed_health(state: web::Data<ApiState>) -> HttpResponse 
         "stopping": stopping,
         "dependencies": dependencies,
     });
-    if ready { HttpResponse::Ok().json(body) } else { HttpResponse::ServiceUnavailable().json(body) }
+    if ready {
+        return HttpResponse::Ok().json(body);
+    }
+    HttpResponse::ServiceUnavailable().insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS)).json(body)
 }
 
 /// What is told of a dependency, and whether the instance can do with it as it is.
