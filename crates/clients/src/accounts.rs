@@ -32,11 +32,7 @@ fn profile(answer: &Value) -> AccountProfile {
 #[async_trait]
 impl AccountClient for HttpAccountClient {
     async fn profile(&self, user_id: &UserId) -> Result<Option<AccountProfile>, NeighbourError> {
-        let mut url =
-            reqwest::Url::parse(&self.0.url("/api/v1/accounts/profile")).map_err(|error| self.0.error(false, error))?;
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.push(user_id.as_str());
-        }
+        let Some(url) = self.0.url_of("/api/v1/accounts/profile", user_id.as_str())? else { return Ok(None) };
         let answer = self.0.send(Repeat::Safe, || self.0.client().get(url.clone())).await?;
         if answer.status() == StatusCode::NOT_FOUND {
             return Ok(None);

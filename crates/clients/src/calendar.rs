@@ -17,14 +17,8 @@ impl HttpCalendarClient {
         Neighbour::new("calendar", base_url).map(Self)
     }
 
-    fn event_url(&self, event_id: &str) -> Result<reqwest::Url, NeighbourError> {
-        let base = self.0.url("/api/v1/calendar/events");
-        let mut url = reqwest::Url::parse(&base).map_err(|error| self.0.error(false, error))?;
-        // The id came from outside: as one segment it cannot lead elsewhere.
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.push(event_id);
-        }
-        Ok(url)
+    fn event_url(&self, event_id: &str) -> Result<Option<reqwest::Url>, NeighbourError> {
+        self.0.url_of("/api/v1/calendar/events", event_id)
     }
 }
 
@@ -67,7 +61,8 @@ impl CalendarClient for HttpCalendarClient {
         event: &CalendarEvent,
         idempotency_key: &str,
     ) -> Result<bool, NeighbourError> {
-        let (url, body) = (self.event_url(event_id)?, body(event));
+        let Some(url) = self.event_url(event_id)? else { return Ok(false) };
+        let body = body(event);
         let request = || self.0.client().put(url.clone()).header("Idempotency-Key", idempotency_key).json(&body);
         let answer = self.0.send(Repeat::Safe, request).await?;
         if matches!(answer.status(), StatusCode::NOT_FOUND | StatusCode::GONE) {
@@ -77,7 +72,7 @@ impl CalendarClient for HttpCalendarClient {
     }
 
     async fn delete(&self, event_id: &str) -> Result<(), NeighbourError> {
-        let url = self.event_url(event_id)?;
+        let Some(url) = self.event_url(event_id)? else { return Ok(()) };
         let answer = self.0.send(Repeat::Safe, || self.0.client().delete(url.clone())).await?;
         if matches!(answer.status(), StatusCode::NOT_FOUND | StatusCode::GONE) {
             return Ok(());

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 use reqwest::redirect::Policy;
-use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use task_protocols::NeighbourError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest answer that is read, bytes.
+const MAX_ANSWER: usize = 1024 * 1024;
 /// Tries of one call in all.
 const TRIES: usize = 3;
 
@@ -41,6 +43,19 @@ impl Neighbour {
 
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base_url)
+    }
+
+    /// The place of one thing under `path`. Its id came from outside: as one segment it cannot lead
+    /// elsewhere. `None` for an id that no segment can be.
+    pub(crate) fn url_of(&self, path: &str, id: &str) -> Result<Option<Url>, NeighbourError> {
+        let mut url = Url::parse(&self.url(path)).map_err(|error| self.error(false, error))?;
+        if matches!(id, "" | "." | "..") {
+            return Ok(None);
+        }
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.push(id);
+        }
+        Ok(Some(url))
     }
 
     pub(crate) fn client(&self) -> &Client {
@@ -82,9 +97,17 @@ impl Neighbour {
         Err(self.error(false, format!("it answered {}", response.status())))
     }
 
-    /// The body of a success, as JSON.
+    /// The body of a success, as JSON; one that goes on and on is not read to its end.
     pub(crate) async fn json(&self, response: Response) -> Result<serde_json::Value, NeighbourError> {
-        self.accepted(response)?.json().await.map_err(|error| self.error(false, error))
+        let mut response = self.accepted(response)?;
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.error(false, error))? {
+            if body.len() + chunk.len() > MAX_ANSWER {
+                return Err(self.error(false, format!("its answer is larger than {MAX_ANSWER} bytes")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        serde_json::from_slice(&body).map_err(|error| self.error(false, error))
     }
 
     pub(crate) fn error(

@@ -33,3 +33,22 @@ async fn an_unknown_user_or_level_is_nothing_and_garbage_an_error() {
     assert!(profile(ResponseTemplate::new(200).set_body_string("<html>")).await.is_err());
     assert!(profile(ResponseTemplate::new(500)).await.unwrap_err().retryable);
 }
+
+#[tokio::test]
+async fn a_name_that_would_lead_elsewhere_is_nobodys() {
+    let server = MockServer::start().await;
+    let anything = ResponseTemplate::new(200).set_body_json(json!({"subscription_level": "enterprise"}));
+    Mock::given(method("GET")).respond_with(anything).mount(&server).await;
+    let accounts = HttpAccountClient::new(&server.uri()).unwrap();
+    for name in [".", ".."] {
+        assert_eq!(accounts.profile(&UserId::new(name).unwrap()).await.unwrap(), None, "{name}");
+    }
+    assert!(server.received_requests().await.unwrap().is_empty(), "the whole list is not one profile");
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_not_read_to_it() {
+    let long = json!({"subscription_level": "pro", "rest": "x".repeat(2 * 1024 * 1024)});
+    let error = profile(ResponseTemplate::new(200).set_body_json(long)).await.unwrap_err();
+    assert!(error.source.to_string().contains("larger than"), "{error:?}");
+}

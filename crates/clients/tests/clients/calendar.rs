@@ -69,3 +69,14 @@ async fn replacing_and_deleting_are_repeated_and_know_what_is_gone() {
     assert!(!client.update("gone", &event(), "run-1:update").await.unwrap());
     client.delete("e1").await.unwrap();
 }
+
+#[tokio::test]
+async fn an_event_id_that_would_lead_elsewhere_is_no_event() {
+    let server = MockServer::start().await;
+    let client = HttpCalendarClient::new(&server.uri()).unwrap();
+    for id in ["", ".", ".."] {
+        assert!(!client.update(id, &event(), "run-1:update").await.unwrap());
+        client.delete(id).await.unwrap();
+    }
+    assert!(server.received_requests().await.unwrap().is_empty(), "every event would be meant");
+}
