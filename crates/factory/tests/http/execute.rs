@@ -69,7 +69,8 @@ async fn respond_async_answers_at_once(app: TestApp) {
     let answer = app
         .call("POST /api/v1/tasks/{task_id}/execute", &[&id])
         .user("ann")
-        .header("Prefer", "respond-async")
+        .header("Prefer", "return=minimal")
+        .header("Prefer", "wait=5, respond-async")
         .send()
         .await;
     let location = answer.headers["location"].to_str().unwrap().to_owned();

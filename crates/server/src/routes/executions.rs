@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -117,12 +118,16 @@ pub(crate) async fn execute_task(
     let mut fields = Fields::of_body(body.0, true)?;
     let trigger_data = fields.clearable_object("trigger_data").flatten().map(Value::Object);
     fields.finish()?;
-    let prefer = request.headers().get("prefer").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let asynchronous = prefer.split([',', ';']).any(|part| part.trim().eq_ignore_ascii_case("respond-async"));
-    let wait = if asynchronous { Duration::ZERO } else { EXECUTE_WAIT };
+    let wait = if prefers_async(request.headers()) { Duration::ZERO } else { EXECUTE_WAIT };
     let executed =
         state.detached(|tasks| async move { tasks.execute(&caller.0, &id, trigger_data, wait).await }).await?;
     answer(executed)
+}
+
+/// Preferences may stand in one header, comma separated, or in several (RFC 7240).
+fn prefers_async(headers: &HeaderMap) -> bool {
+    let given = headers.get_all("prefer").filter_map(|value| value.to_str().ok());
+    given.flat_map(|value| value.split([',', ';'])).any(|part| part.trim().eq_ignore_ascii_case("respond-async"))
 }
 
 fn answer(executed: Executed) -> Result<HttpResponse, ApiError> {
