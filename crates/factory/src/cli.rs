@@ -8,6 +8,7 @@ use crate::app::Application;
 use crate::config::{LogSettings, Settings};
 use crate::error::StartError;
 use crate::keys_cli::{self, KeysCommand};
+use crate::output::print;
 use crate::wiring::engine;
 use crate::{banner, logging, shutdown};
 
@@ -76,12 +77,12 @@ pub fn execute(arguments: Arguments) -> Result<(), StartError> {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the banner is for the person who started the program")]
 async fn serve(settings: Settings, migrate: bool) -> Result<(), StartError> {
     logging::start(&settings.log)?;
     let application = Application::build(settings.clone(), migrate).await?;
     if settings.development {
-        println!("{}", banner::text(&settings, &application));
+        // It serves whether or not somebody could read this.
+        let _ = print(banner::text(&settings, &application));
     }
     tracing::info!(address = %application.address(), engine = application.engine(), event_bus = application.bus(), "serving");
     application.served_beside().announce();
@@ -90,11 +91,9 @@ async fn serve(settings: Settings, migrate: bool) -> Result<(), StartError> {
     Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "the document is what the command is for")]
 fn print_openapi() -> Result<(), StartError> {
     let json = task_server::document().to_pretty_json().map_err(|e| StartError::Internal(e.to_string()))?;
-    println!("{json}");
-    Ok(())
+    Ok(print(json)?)
 }
 
 async fn health(settings: &Settings) -> Result<(), StartError> {

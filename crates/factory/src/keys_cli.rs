@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 
 use crate::config::Settings;
 use crate::error::StartError;
+use crate::output::print;
 use crate::wiring::engine;
 
 #[derive(Debug, Subcommand, Clone, PartialEq, Eq)]
@@ -24,13 +25,13 @@ pub enum KeysCommand {
         #[arg(long, default_value = "default")]
         tenant: String,
         /// What it may do: tasks:write, tasks:work, facts, act_as_user, admin. Repeatable.
-        #[arg(long = "scope", required = true, value_parser = scope)]
+        #[arg(long = "scope", value_name = "SCOPE", required = true, value_parser = scope)]
         scopes: Vec<Scope>,
         /// Limits it to tasks of this type. Repeatable; without it, every type.
-        #[arg(long = "task-type")]
+        #[arg(long = "task-type", value_name = "TYPE")]
         task_types: Vec<String>,
         /// Days from now, 1 to 3650; without it the key does not expire.
-        #[arg(long)]
+        #[arg(long, value_name = "DAYS")]
         expires_in_days: Option<i64>,
     },
     /// Lists the keys of a tenant.
@@ -49,7 +50,6 @@ fn scope(text: &str) -> Result<Scope, String> {
     text.parse()
 }
 
-#[expect(clippy::print_stdout, reason = "what the command is for")]
 pub(crate) async fn execute(command: KeysCommand, settings: &Settings, migrate: bool) -> Result<(), StartError> {
     let stores = engine::open(settings, migrate).await?;
     let background = Background::new(Handle::current());
@@ -58,20 +58,23 @@ pub(crate) async fn execute(command: KeysCommand, settings: &Settings, migrate: 
         KeysCommand::Create { name, tenant, scopes, task_types, expires_in_days } => {
             let draft = KeyDraft { name, scopes, task_types, expires_in_days };
             let (key, text) = keys.create(&operator(&tenant)?, draft).await.map_err(refused)?;
-            println!("{text}\n");
-            println!("This key is shown once. Send it as `X-API-Key`, or as `Authorization: Bearer`.\n");
-            println!("id       {}\nname     {}\ntenant   {}", key.id, key.name, key.tenant_id);
-            println!("scopes   {}\ntypes    {}\nexpires  {}", key.scopes.join(", "), types(&key), expiry(&key));
+            print(format_args!("{text}\n"))?;
+            print("This key is shown once. Send it as `X-API-Key`, or as `Authorization: Bearer`.\n")?;
+            print(format_args!("id       {}\nname     {}\ntenant   {}", key.id, key.name, key.tenant_id))?;
+            let (scopes, types, expires) = (key.scopes.join(", "), types(&key), expiry(&key));
+            print(format_args!("scopes   {scopes}\ntypes    {types}\nexpires  {expires}"))?;
         }
         KeysCommand::List { tenant } => {
             let caller = operator(&tenant)?;
             let listed = keys.list(&caller).await.map_err(refused)?;
             if listed.is_empty() {
-                println!("Tenant {tenant} has no keys; `task-service keys create` makes one.");
-                return Ok(());
+                return Ok(print(format_args!("Tenant {tenant} has no keys; `task-service keys create` makes one."))?);
             }
             let now = stores.tasks.now().await?;
-            println!("{:<12}  {:<8}  {:<20}  {:<20}  {:<24}  SCOPES", "ID", "STATE", "LAST USED", "EXPIRES", "NAME");
+            let line = |[id, state, used, expires, name, scopes]: [&str; 6]| {
+                print(format_args!("{id:<12}  {state:<8}  {used:<20}  {expires:<20}  {name:<24}  {scopes}"))
+            };
+            line(["ID", "STATE", "LAST USED", "EXPIRES", "NAME", "SCOPES"])?;
             for key in listed {
                 let state = match (key.revoked_at, key.expires_at) {
                     (Some(_), _) => "revoked",
@@ -79,13 +82,7 @@ pub(crate) async fn execute(command: KeysCommand, settings: &Settings, migrate: 
                     _ => "active",
                 };
                 let used = key.last_used_at.map_or_else(|| "never".to_owned(), minute);
-                println!(
-                    "{:<12}  {state:<8}  {used:<20}  {:<20}  {:<24}  {}",
-                    key.id,
-                    expiry(&key),
-                    key.name,
-                    key.scopes.join(",")
-                );
+                line([&key.id, state, &used, &expiry(&key), &key.name, &key.scopes.join(",")])?;
             }
         }
         KeysCommand::Revoke { id } => {
@@ -93,7 +90,7 @@ pub(crate) async fn execute(command: KeysCommand, settings: &Settings, migrate: 
                 return Err(StartError::Command(format!("there is no key {id}; `task-service keys list` shows them")));
             };
             keys.revoke(&operator(key.tenant_id.as_str())?, &id).await.map_err(refused)?;
-            println!("Key {id} ({}) is revoked; running instances refuse it within 5 seconds.", key.name);
+            print(format_args!("Key {id} ({}) is revoked; running instances refuse it within 5 seconds.", key.name))?;
         }
     }
     Ok(())
@@ -115,11 +112,19 @@ fn refused(error: ServiceError) -> StartError {
     match error {
         ServiceError::Store(error) => StartError::Store(error),
         ServiceError::Invalid(problems) => {
-            let told: Vec<_> =
-                problems.iter().map(|p| format!("--{} {}", p.field.replace('_', "-"), p.message)).collect();
+            let told: Vec<_> = problems.iter().map(|p| format!("{} {}", option(&p.field), p.message)).collect();
             StartError::Command(told.join("; "))
         }
         error => StartError::Command(error.to_string()),
+    }
+}
+
+/// The option that a field was read from.
+fn option(field: &str) -> String {
+    match field {
+        // Given once for each.
+        "scopes" | "task_types" => format!("--{}", field.trim_end_matches('s').replace('_', "-")),
+        field => format!("--{}", field.replace('_', "-")),
     }
 }
 

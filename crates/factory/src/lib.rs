@@ -11,6 +11,7 @@ mod drop_in;
 mod error;
 mod keys_cli;
 mod logging;
+mod output;
 mod shutdown;
 mod wiring;
 

@@ -37,7 +37,10 @@ fn without_anybody_who_could_call_it_the_start_is_refused() {
 
 #[test]
 fn a_wrong_setting_is_named() {
-    refused(&["--dev"], &[("SERVICE_PORT", "many")], &["port"]);
+    refused(&["--dev"], &[("SERVICE_PORT", "many")], &["SERVICE_PORT"]);
+    refused(&["--dev"], &[("DROP_IN_CORS_ORIGINS", "example.org")], &["DROP_IN_CORS_ORIGINS", "https://"]);
+    refused(&["--dev"], &[("DATABASE_URL", "sqlite::memory:")], &["DATABASE_URL", "file"]);
+    refused(&["--dev"], &[("DATABASE_URL", "postgres://db/x?sslmode=always")], &["sslmode", "verify-full"]);
     refused(&["--dev"], &[("EXECUTOR_LEASE_SECONDS", "1")], &["EXECUTOR_LEASE_SECONDS", "5 to 86400"]);
     refused(&["--dev"], &[("DATABASE_URL", "mysql://x")], &["DATABASE_URL", "sqlite://", "postgres://"]);
     refused(&["--dev", "--config", "nowhere.toml"], &[], &["nowhere.toml"]);
@@ -63,11 +66,31 @@ fn what_cannot_be_had_is_said_with_what_to_do() {
     refused(&["--dev"], &[("SERVICE_PORT", "0"), ("DATABASE_URL", "sqlite:///proc/none/tasks.db")], &["DATABASE_URL"]);
 }
 
+/// As with `… | head`.
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_task-service"));
+    let pipes = (std::process::Stdio::piped(), std::process::Stdio::piped());
+    let mut child = command.arg("openapi").stdout(pipes.0).stderr(pipes.1).spawn().unwrap();
+    // The document is longer than what a pipe holds.
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// What a command printed; it must succeed.
 fn printed(folder: &TempDatabase, arguments: &[&str]) -> String {
     let output = run(folder, arguments, &[]);
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn a_wrong_option_is_named_as_it_is_written() {
+    let create = ["keys", "create", "--name", "ci", "--scope", "admin"];
+    refused(&[&create[..], &["--task-type", ""]].concat(), &[], &["--task-type must"]);
+    refused(&[&create[..], &["--expires-in-days", "0"]].concat(), &[], &["--expires-in-days must"]);
+    refused(&["keys", "create", "--name", "ci", "--scope", "root"], &[], &["--scope", "tasks:write"]);
 }
 
 #[test]
