@@ -52,7 +52,7 @@ pub enum ApiError {
     Unauthenticated,
     #[error("the input has problems")]
     Invalid(Vec<FieldError>),
-    #[error("Unsupported content type; send application/json")]
+    #[error("Unsupported content type; send application/json, uncompressed")]
     UnsupportedMediaType,
     #[error("Request body is larger than {limit} bytes")]
     TooLarge { limit: usize },

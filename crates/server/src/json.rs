@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::{FromRequest, HttpRequest, web};
 use futures::StreamExt;
 use futures::future::LocalBoxFuture;
@@ -56,8 +56,14 @@ fn read(
 ) -> impl Future<Output = Result<Option<Value>, ApiError>> + use<> {
     let content_type =
         request.headers().get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default().to_ascii_lowercase());
+    let encoded = request.headers().get(CONTENT_ENCODING).is_some_and(|value| value != "identity");
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let mut payload = payload.take();
     async move {
+        // Who asks before sending, or sends slowly, learns it at once.
+        if length.is_some_and(|length| length > limit as u64) {
+            return Err(ApiError::TooLarge { limit });
+        }
         let mut bytes = web::BytesMut::new();
         let until = tokio::time::Instant::now() + MAX_TIME;
         while let Some(chunk) = tokio::time::timeout_at(until, payload.next()).await.map_err(|_| ApiError::SlowBody)? {
@@ -73,7 +79,7 @@ fn read(
             return Ok(None);
         }
         let media_type = content_type.as_deref().unwrap_or_default().split(';').next().unwrap_or_default().trim();
-        if media_type != "application/json" && !media_type.ends_with("+json") {
+        if encoded || (media_type != "application/json" && !media_type.ends_with("+json")) {
             return Err(ApiError::UnsupportedMediaType);
         }
         parse(&bytes).map(Some)
@@ -159,7 +165,25 @@ fn is_beyond_64_bits(literal: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::test::TestRequest;
+
     use super::*;
+
+    #[actix_web::test]
+    async fn what_is_too_long_or_compressed_is_refused_by_its_headers() {
+        let body = async |headers: &[(&'static str, &'static str)]| {
+            let request = TestRequest::post().set_payload("{}").insert_header((CONTENT_TYPE, "application/json"));
+            let request = headers.iter().fold(request, |request, header| request.insert_header(*header));
+            let (request, mut payload) = request.to_http_parts();
+            JsonBody::from_request(&request, &mut payload).await
+        };
+        assert!(body(&[]).await.unwrap().0.is_some());
+        assert!(body(&[("content-encoding", "identity")]).await.is_ok());
+        for length in ["262145", "100000000000"] {
+            assert!(matches!(body(&[("content-length", length)]).await, Err(ApiError::TooLarge { .. })), "{length}");
+        }
+        assert!(matches!(body(&[("content-encoding", "gzip")]).await, Err(ApiError::UnsupportedMediaType)));
+    }
 
     #[test]
     fn what_the_store_could_not_keep_is_refused() {
