@@ -1,22 +1,20 @@
 //! How many statements each operation sends to PostgreSQL: a round trip that creeps in is seen here.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic where it stands")]
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use task_domain::decide::{Failure, Report};
 use task_domain::{
-    Handler, JsonObject, LeaseToken, Limits, Origin, Priority, RetryPolicy, SubscriptionLevel, Task, TaskId, TenantId,
-    TypeLimits, UserId,
+    Handler, JsonObject, LeaseToken, Limits, Origin, SubscriptionLevel, Task, TaskId, TenantId, TypeLimits, UserId,
 };
 use task_events::InProcessHints;
 use task_protocols::{ClaimRequest, ExecutorRegistry, TaskExecutor, TaskFilter};
 use task_repository::postgres::{PostgresConfig, PostgresEngine};
 use task_service::{
-    Access, Caller, ConversationService, Dependencies, Levels, LimitsPolicy, NamedClaim, OriginService, RunConstraints,
-    Saver, Scope, TaskDraft, TaskService, TaskServiceParts, WorkerService,
+    Access, Caller, ConversationService, Dependencies, Levels, LimitsPolicy, NamedClaim, OriginService, Saver, Scope,
+    TaskDraft, TaskService, TaskServiceParts, WorkerService,
 };
 use task_testkit::pg::TestDatabase;
 use task_testkit::pg_meter::Meter;
@@ -130,29 +128,7 @@ fn key() -> Caller {
 }
 
 fn draft(task_type: &str, run_immediately: bool) -> TaskDraft {
-    TaskDraft {
-        task_id: None,
-        user_id: None,
-        origin: Origin::TaskService,
-        handler: None,
-        name: "Hello".into(),
-        description: None,
-        task_type: task_type.into(),
-        config: JsonObject::new(),
-        metadata: None,
-        tags: Vec::new(),
-        labels: BTreeMap::new(),
-        attributes: JsonObject::new(),
-        priority: Priority::MEDIUM,
-        schedule: None,
-        due_date: None,
-        reminder_time: None,
-        timeout_seconds: None,
-        retry: RetryPolicy::default(),
-        credits_per_run: 0.0,
-        run_immediately,
-        constraints: RunConstraints::default(),
-    }
+    TaskDraft { run_immediately, ..TaskDraft::new(Origin::TaskService, task_type.into(), "Hello".into()) }
 }
 
 fn entry() -> Vec<JsonObject> {

@@ -35,6 +35,35 @@ pub struct TaskDraft {
     pub constraints: RunConstraints,
 }
 
+impl TaskDraft {
+    /// A task of which nothing but its API, type and name was said.
+    pub fn new(origin: Origin, task_type: String, name: String) -> Self {
+        Self {
+            task_id: None,
+            user_id: None,
+            origin,
+            handler: None,
+            name,
+            description: None,
+            task_type,
+            config: JsonObject::new(),
+            metadata: None,
+            tags: Vec::new(),
+            labels: BTreeMap::new(),
+            attributes: JsonObject::new(),
+            priority: Priority::default(),
+            schedule: None,
+            due_date: None,
+            reminder_time: None,
+            timeout_seconds: None,
+            retry: RetryPolicy::default(),
+            credits_per_run: 0.0,
+            run_immediately: false,
+            constraints: RunConstraints::default(),
+        }
+    }
+}
+
 /// What must hold before a task runs, beside its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunConstraints {

@@ -1,14 +1,13 @@
 //! Tasks: create, list, read, run, cancel.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use serde_json::{Map, Value, json};
-use task_domain::{Origin, Priority, RetryPolicy, Task, TaskId, TaskStatus};
+use task_domain::{Origin, Task, TaskId, TaskStatus};
 use task_protocols::TaskFilter;
 use task_server::plumbing::{ApiError, Fields, Query, task_id, uuid};
-use task_service::{Caller, RunConstraints, ServiceError, TaskDraft};
+use task_service::{Caller, ServiceError, TaskDraft};
 use utoipa::ToSchema;
 
 use super::task::{DOMAIN, DRIFT_SCORE, PARAMS, StatusDto, TaskDto, statuses};
@@ -52,29 +51,13 @@ fn draft(body: Option<Value>) -> Result<TaskDraft, ApiError> {
     fields.finish_leniently()?;
     let config = Map::from_iter([(PARAMS.to_owned(), Value::Object(params))]);
     let attributes = Map::from_iter([(DOMAIN.to_owned(), json!(domain)), (DRIFT_SCORE.to_owned(), drift_score)]);
+    // Its handler is left to the service: the organism where one is configured, else an outside worker.
     Ok(TaskDraft {
-        task_id: None,
-        user_id: None,
-        origin: Origin::Seedcore,
-        // The organism's where one is configured, else an outside worker's.
-        handler: None,
-        name: task_type.clone(),
         description,
-        task_type,
         config,
-        metadata: None,
-        tags: Vec::new(),
-        labels: BTreeMap::new(),
         attributes,
-        priority: Priority::default(),
-        schedule: None,
-        due_date: None,
-        reminder_time: None,
-        timeout_seconds: None,
-        retry: RetryPolicy::default(),
-        credits_per_run: 0.0,
         run_immediately,
-        constraints: RunConstraints::default(),
+        ..TaskDraft::new(Origin::Seedcore, task_type.clone(), task_type)
     })
 }
 

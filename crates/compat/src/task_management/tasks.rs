@@ -1,14 +1,12 @@
 //! Tasks.
 
-use std::collections::BTreeMap;
-
 use actix_web::{HttpRequest, HttpResponse, delete, get, post, put, web};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use task_domain::decide::Rejection;
-use task_domain::{Conversation, Handler, NewConversation, Origin, Priority, RetryPolicy, Task};
+use task_domain::{Conversation, Handler, NewConversation, Origin, Task};
 use task_protocols::TaskFilter;
 use task_server::plumbing::{ApiError, FieldError, Fields, Query};
-use task_service::{Amendment, Caller, RunConstraints, Said, ServiceError, TaskDraft};
+use task_service::{Amendment, Caller, Said, ServiceError, TaskDraft};
 use utoipa::ToSchema;
 
 use super::dto::{ItemDto, SETTABLE, TaskDto, status};
@@ -105,27 +103,10 @@ fn draft(body: Option<Value>) -> Result<(TaskDraft, Vec<NewConversation>), ApiEr
     let entries = entries(&mut fields);
     fields.finish_leniently()?;
     let draft = TaskDraft {
-        task_id: None,
-        user_id: None,
-        origin: Origin::TaskManagement,
         handler: Some(Handler::Builtin),
-        name: title,
         description,
-        task_type: TASK_TYPE.to_owned(),
-        config: Map::new(),
-        metadata: None,
-        tags: Vec::new(),
-        labels: BTreeMap::new(),
-        attributes: Map::new(),
-        priority: Priority::default(),
-        schedule: None,
-        due_date: None,
-        reminder_time: None,
-        timeout_seconds: None,
-        retry: RetryPolicy::default(),
-        credits_per_run: 0.0,
         run_immediately: true,
-        constraints: RunConstraints::default(),
+        ..TaskDraft::new(Origin::TaskManagement, TASK_TYPE.to_owned(), title)
     };
     Ok((draft, entries))
 }

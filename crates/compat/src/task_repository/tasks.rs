@@ -1,12 +1,10 @@
 //! Creating, reading and deleting tasks.
 
-use std::collections::BTreeMap;
-
 use actix_web::{HttpResponse, delete, get, post, web};
 use serde_json::{Map, Value, json};
-use task_domain::{Handler, Origin, Priority, RetryPolicy, TaskId};
+use task_domain::{Handler, Origin, Priority, TaskId};
 use task_server::plumbing::{ApiError, Fields, task_id};
-use task_service::{RunConstraints, TaskDraft};
+use task_service::TaskDraft;
 use utoipa::ToSchema;
 
 use super::document::{BATCH_ID, Document, REQUEST, SERVICE, TAGS, TEMPLATE, TENANT_ID};
@@ -67,26 +65,13 @@ fn draft(body: Option<Value>) -> Result<TaskDraft, ApiError> {
     config.insert(TEMPLATE.into(), Value::Object(template));
     Ok(TaskDraft {
         task_id,
-        user_id: None,
-        origin: Origin::TaskRepository,
         handler: Some(Handler::Worker),
-        name: task_type.clone(),
-        description: None,
-        task_type,
         config,
         metadata,
-        tags: Vec::new(),
-        labels: BTreeMap::new(),
         attributes,
         priority,
-        schedule: None,
-        due_date: None,
-        reminder_time: None,
-        timeout_seconds: None,
-        retry: RetryPolicy::default(),
-        credits_per_run: 0.0,
         run_immediately: true,
-        constraints: RunConstraints::default(),
+        ..TaskDraft::new(Origin::TaskRepository, task_type.clone(), task_type)
     })
 }
 

@@ -1,13 +1,12 @@
 //! Bodies, read as the older service read them: keys that mean nothing are let be.
 
-use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use task_domain::decide::Failure;
-use task_domain::{Handler, JsonObject, Origin, Priority, RetryPolicy, TaskId};
+use task_domain::{Handler, JsonObject, Origin, TaskId};
 use task_server::plumbing::{ApiError, Fields};
-use task_service::{RunConstraints, TaskDraft};
+use task_service::TaskDraft;
 
 use super::cuid2;
 
@@ -31,26 +30,12 @@ pub(super) fn draft(body: Option<Value>) -> Result<TaskDraft, ApiError> {
     fields.finish_leniently()?;
     Ok(TaskDraft {
         task_id: Some(task_id.unwrap_or_else(new_id)),
-        user_id: None,
-        origin: Origin::TaskTracker,
         handler: Some(Handler::Worker),
-        name: task_type.clone(),
-        description: None,
-        task_type,
         config: params.into_iter().map(|params| (PARAMS.to_owned(), Value::Object(params))).collect(),
         metadata,
-        tags: Vec::new(),
-        labels: BTreeMap::new(),
-        attributes: Map::new(),
-        priority: Priority::default(),
-        schedule: None,
-        due_date: None,
-        reminder_time: None,
         timeout_seconds: Some(timeout_seconds.unwrap_or(DEFAULT_TIMEOUT)),
-        retry: RetryPolicy::default(),
-        credits_per_run: 0.0,
         run_immediately: true,
-        constraints: RunConstraints::default(),
+        ..TaskDraft::new(Origin::TaskTracker, task_type.clone(), task_type)
     })
 }
 

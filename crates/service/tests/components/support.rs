@@ -5,17 +5,14 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeZone, Utc};
 use task_domain::decide::{self, Change, Moment};
-use task_domain::{
-    Actor, JsonObject, Limits, OnDependencyFailure, Origin, Priority, RetryPolicy, SubscriptionLevel, Task, TenantId,
-    TypeLimits, UserId,
-};
+use task_domain::{Actor, Limits, OnDependencyFailure, Origin, SubscriptionLevel, Task, TenantId, TypeLimits, UserId};
 use task_protocols::{
     Due, Hint, HintBus, Loaded, MockDependencyStore, MockExecutionStore, MockExecutorRegistry, MockHintBus,
     MockHistoryStore, MockProgressStore, MockTaskStore, MockTimedStore,
 };
 use task_service::{
-    Access, Caller, Dependencies, Levels, LimitsPolicy, Pulse, RandomIds, RunConstraints, Saver, Scope, TaskDraft,
-    TaskService, TaskServiceParts,
+    Access, Caller, Dependencies, Levels, LimitsPolicy, Pulse, RandomIds, Saver, Scope, TaskDraft, TaskService,
+    TaskServiceParts,
 };
 use tokio::sync::broadcast;
 
@@ -54,29 +51,7 @@ pub(crate) fn key(scopes: &[Scope], task_types: &[&str]) -> Caller {
 }
 
 pub(crate) fn draft(task_type: &str) -> TaskDraft {
-    TaskDraft {
-        task_id: None,
-        user_id: None,
-        origin: Origin::TaskService,
-        handler: None,
-        name: "Hello".into(),
-        description: None,
-        task_type: task_type.into(),
-        config: JsonObject::new(),
-        metadata: None,
-        tags: Vec::new(),
-        labels: BTreeMap::new(),
-        attributes: JsonObject::new(),
-        priority: Priority::MEDIUM,
-        schedule: None,
-        due_date: None,
-        reminder_time: None,
-        timeout_seconds: None,
-        retry: RetryPolicy::default(),
-        credits_per_run: 0.0,
-        run_immediately: false,
-        constraints: RunConstraints::default(),
-    }
+    TaskDraft::new(Origin::TaskService, task_type.into(), "Hello".into())
 }
 
 /// A stored task of user `ann`, made by the domain itself.
