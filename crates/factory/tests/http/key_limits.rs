@@ -8,8 +8,8 @@ use task_testkit::wait;
 use crate::events::frames;
 use crate::keys::make;
 use crate::support::{TestApp, on_both_engines};
+use crate::worker_claims::is_waiting;
 use crate::worker_control::next_event;
-use crate::workers::is_waiting;
 
 on_both_engines!(
     a_key_that_is_revoked_while_it_waits_gets_no_work,

@@ -25,6 +25,7 @@ mod system;
 mod tasks;
 mod templates;
 mod track;
+mod worker_claims;
 mod worker_control;
 mod worker_example;
 mod worker_leases;

@@ -21,5 +21,6 @@ mod support;
 mod tasks;
 mod templates;
 mod track;
+mod track_memory;
 mod worker_control;
 mod workers;
