@@ -1,7 +1,7 @@
 //! The OpenAPI document: collected from the routes as they are registered.
 
 use actix_web::App;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Components, InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_actix_web::AppExt;
 
@@ -15,6 +15,7 @@ pub(crate) fn base() -> OpenApi {
     let key = |name: &str| SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new(name)));
     let mut components = Components::new();
     components.add_security_scheme("api_key", key("X-API-Key"));
+    components.add_security_scheme("bearer_key", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
     components.add_security_scheme("gateway_user", key("X-User-ID"));
     let info = InfoBuilder::new()
         .title("Task Service")
@@ -26,6 +27,7 @@ pub(crate) fn base() -> OpenApi {
         .components(Some(components))
         .security(Some([
             SecurityRequirement::new("api_key", Vec::<String>::new()),
+            SecurityRequirement::new("bearer_key", Vec::<String>::new()),
             SecurityRequirement::new("gateway_user", Vec::<String>::new()),
         ]))
         .build()

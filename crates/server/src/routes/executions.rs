@@ -149,7 +149,7 @@ fn answer(executed: Executed) -> Result<HttpResponse, ApiError> {
     tag = "Tasks",
     params(
         ("task_id" = String, Path), ("status" = Option<String>, Query),
-        ("limit" = Option<i64>, Query, minimum = 1, maximum = 100), ("offset" = Option<i64>, Query, minimum = 0),
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 100, description = "50 when absent"), ("offset" = Option<i64>, Query, minimum = 0),
     ),
     responses(
         (status = 200, description = "The executions", body = [ExecutionDto]),

@@ -179,6 +179,12 @@ pub(crate) struct ErrorDto {
     pub(crate) limit_type: Option<String>,
     pub(crate) limit: Option<i64>,
     pub(crate) used: Option<i64>,
+    /// The version that the task has (412).
+    pub(crate) version: Option<i64>,
     /// What was not found, or is in the way.
     pub(crate) task_id: Option<String>,
+    pub(crate) template_id: Option<String>,
+    pub(crate) fact_id: Option<String>,
+    pub(crate) conversation_id: Option<i64>,
+    pub(crate) key_id: Option<String>,
 }

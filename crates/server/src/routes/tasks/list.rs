@@ -46,8 +46,8 @@ pub(crate) struct TaskPageDto {
         ("created_after" = Option<chrono::DateTime<chrono::Utc>>, Query),
         ("sort" = Option<String>, Query, description = "`-created_at` (default), `created_at`, `due_date` or `priority`"),
         ("user_id" = Option<String>, Query, description = "Keys only"), ("origin" = Option<String>, Query, description = "Keys only"),
-        ("limit" = Option<i64>, Query, minimum = 1, maximum = 100), ("offset" = Option<i64>, Query, minimum = 0),
-        ("cursor" = Option<String>, Query), ("include_total" = Option<bool>, Query),
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 100, description = "50 when absent"), ("offset" = Option<i64>, Query, minimum = 0),
+        ("cursor" = Option<String>, Query), ("include_total" = Option<bool>, Query, description = "Count all that fit"),
     ),
     responses(
         (status = 200, description = "One page", body = TaskPageDto),

@@ -112,7 +112,7 @@ impl From<HistoryRecord> for HistoryDto {
     params(
         ("task_id" = String, Path), ("after" = Option<i64>, Query, minimum = 0, description = "Only entries with a higher id"),
         ("after_seq_id" = Option<i64>, Query, minimum = 0, description = "The same as `after`"),
-        ("limit" = Option<i64>, Query, minimum = 1, maximum = 100),
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 100, description = "50 when absent"),
     ),
     responses(
         (status = 200, description = "The entries", body = [HistoryDto]),
@@ -164,7 +164,7 @@ impl ProgressDto {
     tag = "Tasks",
     params(
         ("task_id" = String, Path), ("after_seq_id" = Option<i64>, Query, minimum = 0),
-        ("limit" = Option<i64>, Query, minimum = 1, maximum = 100),
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 100, description = "100 when absent"),
     ),
     responses(
         (status = 200, description = "The entries", body = [ProgressDto]),
