@@ -1,7 +1,7 @@
 //! Every error of the canonical API: status codes and bodies in one place.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::RETRY_AFTER;
+use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::{Value, json};
 use task_domain::decide::Rejection;
@@ -250,6 +250,10 @@ impl ApiError {
         }
         if let Self::NoMethod { allowed } = self {
             response.insert_header((actix_web::http::header::ALLOW, allowed.as_str()));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            // Every 401 has to say how to authenticate (RFC 9110); of our ways this is the one with a name.
+            response.insert_header((WWW_AUTHENTICATE, "Bearer"));
         }
         response.json(body)
     }

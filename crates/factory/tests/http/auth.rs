@@ -15,6 +15,7 @@ async fn nobody_gets_in_without_a_credential(app: TestApp) {
         app.call("POST /api/v1/tasks", &[]).json(echo()),
     ] {
         let answer = call.send().await;
+        assert_eq!(answer.headers["www-authenticate"], "Bearer");
         let id = answer.headers["x-request-id"].to_str().unwrap().to_owned();
         assert_eq!(
             answer.expect(401),
