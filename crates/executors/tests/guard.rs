@@ -215,14 +215,17 @@ async fn redirects_end_and_lose_what_was_meant_for_another() {
         .respond_with(ResponseTemplate::new(307).insert_header("Location", format!("{}/here", other.uri()).as_str()))
         .mount(&server)
         .await;
-    Mock::given(path("/here"))
-        .and(header("authorization", "Bearer secret"))
-        .respond_with(ResponseTemplate::new(500))
-        .expect(0)
-        .mount(&other)
-        .await;
+    for secret in ["authorization", "x-api-key"] {
+        Mock::given(path("/here"))
+            .and(header(secret, "Bearer secret"))
+            .respond_with(ResponseTemplate::new(500))
+            .expect(0)
+            .mount(&other)
+            .await;
+    }
     Mock::given(path("/here"))
         .and(method("POST"))
+        .and(header("content-type", "text/plain"))
         .respond_with(ResponseTemplate::new(200).set_body_string("arrived"))
         .expect(1)
         .mount(&other)
@@ -230,7 +233,11 @@ async fn redirects_end_and_lose_what_was_meant_for_another() {
     let mut call = get(&format!("{}/away", server.uri()));
     call.method = Method::POST;
     call.body = Some("body".into());
-    call.headers.insert("authorization", "Bearer secret".parse().unwrap());
+    for (name, value) in
+        [("authorization", "Bearer secret"), ("x-api-key", "Bearer secret"), ("content-type", "text/plain")]
+    {
+        call.headers.insert(name, value.parse().unwrap());
+    }
     assert_eq!(local().call(call).await.unwrap().body, "arrived");
 }
 

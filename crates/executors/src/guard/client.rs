@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap, LOCATION, PROXY_AUTHORIZATION};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LOCATION};
 use http::{Method, StatusCode};
 use url::Url;
 
 use super::error::GuardError;
 use super::policy::OutboundPolicy;
 use super::resolver::{CheckedResolver, Lookup};
+
+/// What another origin than the first may be shown of a call's headers.
+const SHOWN_ANYWHERE: [&str; 4] = ["accept", "accept-language", "content-type", "idempotency-key"];
 
 /// A call to make.
 #[derive(Debug, Clone)]
@@ -116,8 +119,8 @@ fn redirect_target(answer: &reqwest::Response, url: &Url) -> Result<Option<Url>,
     url.join(target).map(Some).map_err(|_| invalid())
 }
 
-/// Changes the call as browsers do: 303 (and 301, 302 of a POST) become GET without a body; what
-/// was meant for one origin is not shown to another.
+/// Changes the call as browsers do: 303 (and 301, 302 of a POST) become GET without a body; headers
+/// that were meant for one origin are not shown to another.
 fn redirected(call: &mut Outbound, status: StatusCode, from: &Url, to: &Url) {
     let becomes_get = match status.as_u16() {
         303 => call.method != Method::HEAD,
@@ -131,8 +134,10 @@ fn redirected(call: &mut Outbound, status: StatusCode, from: &Url, to: &Url) {
         call.headers.remove(CONTENT_LENGTH);
     }
     if from.origin() != to.origin() {
-        for header in [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION] {
-            call.headers.remove(header);
+        // Any other may be a secret: keys have headers of many names.
+        let names: Vec<_> = call.headers.keys().cloned().collect();
+        for name in names.iter().filter(|name| !SHOWN_ANYWHERE.contains(&name.as_str())) {
+            call.headers.remove(name);
         }
     }
 }
