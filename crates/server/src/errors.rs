@@ -58,6 +58,10 @@ pub enum ApiError {
     TooLarge { limit: usize },
     #[error("Request headers are larger than {limit} bytes")]
     HeadersTooLarge { limit: usize },
+    #[error(
+        "Development mode answers to localhost, 127.0.0.1 and [::1] only, not to `{host}`; call it by one of these"
+    )]
+    OtherHost { host: String },
     #[error("The request body did not arrive in time")]
     SlowBody,
     /// As many streams as one instance serves are open.
@@ -105,6 +109,7 @@ impl ApiError {
             Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail),
             Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail),
             Self::HeadersTooLarge { .. } => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", detail),
+            Self::OtherHost { .. } => (StatusCode::MISDIRECTED_REQUEST, "misdirected_request", detail),
             Self::SlowBody => (StatusCode::REQUEST_TIMEOUT, "request_timeout", detail),
             Self::TooManyStreams => (StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", detail),
             Self::Gone { .. } => (StatusCode::GONE, "position_expired", detail),

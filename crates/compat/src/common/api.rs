@@ -72,17 +72,18 @@ async fn no_route(request: HttpRequest, known: web::Data<KnownPaths>, drop_in: w
     ApiError::NoRoute.answer_as(api.error)
 }
 
-/// Middleware: headers of at most 8 KiB, refused in the API's own shape.
+/// Middleware: what is refused by its headers, in the API's own shape.
 async fn limit_headers(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
-    match (check_headers(request.headers()), request.app_data::<web::Data<DropIn>>()) {
-        (Err(error), Some(drop_in)) => {
-            let answer = error.answer_as(drop_in.api.error);
-            Ok(request.into_response(answer).map_into_right_body())
-        }
-        _ => Ok(next.call(request).await?.map_into_left_body()),
+    let refused = request.app_data::<web::Data<DropIn>>().and_then(|drop_in| {
+        let error = check_headers(request.headers(), &drop_in.engine.auth).err()?;
+        Some(error.answer_as(drop_in.api.error))
+    });
+    match refused {
+        Some(answer) => Ok(request.into_response(answer).map_into_right_body()),
+        None => Ok(next.call(request).await?.map_into_left_body()),
     }
 }
 

@@ -90,7 +90,7 @@ fn every_route_of_every_drop_in_api_is_called_by_a_test() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn headers_beyond_8_kib_are_refused_in_the_apis_own_shape() {
+async fn headers_that_are_refused_are_so_in_the_apis_own_shape() {
     let app = TestApp::sqlite(&[]).await;
     let long = "x".repeat(9000);
     let refused = app.call("task_repository", "GET /", &[]).header("X-Filler", &long).send().await;
@@ -98,6 +98,8 @@ async fn headers_beyond_8_kib_are_refused_in_the_apis_own_shape() {
     for api in ["task_management", "seedcore", "task_tracker"] {
         let refused = app.call(api, "GET /health", &[]).header("X-Filler", &long).send().await;
         assert!(refused.expect(431).to_string().contains("8192 bytes"));
+        let refused = app.call(api, "GET /health", &[]).header("Host", "evil.example").send().await;
+        assert!(refused.expect(421).to_string().contains("localhost"));
     }
     app.stop().await;
 }

@@ -10,6 +10,7 @@ on_both_engines!(
     a_nul_is_refused_where_it_stands,
     an_unknown_method_is_one_label,
     headers_beyond_8_kib_are_refused,
+    development_mode_answers_to_this_machine_only,
     head_is_answered_as_get_without_a_body,
 );
 
@@ -66,6 +67,17 @@ async fn headers_beyond_8_kib_are_refused(app: TestApp) {
     let refused = refused.expect(431);
     assert_eq!(refused["code"], "headers_too_large");
     assert!(refused["detail"].as_str().unwrap().contains("8192 bytes") && refused["request_id"].is_string());
+    app.stop().await;
+}
+
+/// A web page may have its own name resolve to this machine.
+async fn development_mode_answers_to_this_machine_only(app: TestApp) {
+    for (route, host) in [("GET /api/v1/tasks", "evil.example"), ("GET /health", "evil.example:8211")] {
+        let refused = app.call(route, &[]).user("ann").header("Host", host).send().await.expect(421);
+        assert_eq!(refused["code"], "misdirected_request");
+        assert!(refused["detail"].as_str().unwrap().contains("localhost"), "{refused}");
+    }
+    app.call("GET /api/v1/tasks", &[]).user("ann").header("Host", "localhost:1").send().await.expect(200);
     app.stop().await;
 }
 
