@@ -39,8 +39,9 @@ fn filter(text: &str) -> Result<EnvFilter, String> {
         return EnvFilter::try_new(level).map_err(|error| error.to_string());
     }
     level.parse::<LevelFilter>().map_err(|_| format!("`{level}` is no level"))?;
-    // The libraries' own chatter is of interest only to who asks for it.
-    let quiet = "async_nats=warn,actix_server=warn,hyper=warn,reqwest=warn,tokio_postgres=warn";
+    // The libraries' own chatter is of interest only to who asks for it; to actix whatever a client sends
+    // that is no HTTP is an error.
+    let quiet = "actix_http::h1=off,async_nats=warn,actix_server=warn,hyper=warn,reqwest=warn,tokio_postgres=warn";
     EnvFilter::try_new(format!("{level},{quiet}")).map_err(|error| error.to_string())
 }
 
@@ -72,6 +73,7 @@ mod tests {
             let hint = hint.parse().unwrap();
             assert!(filter.max_level_hint() >= Some(hint), "{text}: {filter}");
         }
+        assert!(filter("info").unwrap().to_string().contains("actix_http::h1=off"), "who scans ports fills no log");
         for word in ["verbose", "loud", "info debug"] {
             assert!(filter(word).is_err(), "{word}");
         }
