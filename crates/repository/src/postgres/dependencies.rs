@@ -1,9 +1,11 @@
 //! Who waits for whom.
 
 use async_trait::async_trait;
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool, Text};
 use diesel_async::RunQueryDsl;
-use task_domain::{TaskId, TaskStatus, TenantId};
+use task_domain::{TaskId, TenantId};
 use task_protocols::{BlockedTask, Dependency, DependencyStore, StoreResult};
 
 use super::schema::{task_dependencies, task_states, user_tasks};
@@ -54,9 +56,15 @@ impl DependencyStore for PostgresEngine {
 
     async fn blocked_after(&self, after: Option<(TenantId, i64)>, limit: i64) -> StoreResult<Vec<BlockedTask>> {
         let same_task = user_tasks::tenant_id.eq(task_states::tenant_id).and(user_tasks::id.eq(task_states::id));
-        let mut query = task_states::table
+        // Before every place.
+        let (tenant_id, id) = after.map_or_else(|| (String::new(), 0), |(tenant_id, id)| (tenant_id.to_string(), id));
+        // As a whole, so that the walk of the index begins at the place.
+        let place = sql::<Bool>("(task_states.tenant_id, task_states.id) > (").bind::<Text, _>(tenant_id);
+        let query = task_states::table
             .inner_join(user_tasks::table.on(same_task))
-            .filter(task_states::status.eq(TaskStatus::Blocked.as_str()))
+            // Literally what the index holds, so that it is used.
+            .filter(sql::<Bool>("task_states.status = 'blocked'"))
+            .filter(place.sql(", ").bind::<BigInt, _>(id).sql(")"))
             .filter(user_tasks::deleted_at.is_null())
             .order((task_states::tenant_id, task_states::id))
             .limit(limit)
@@ -66,12 +74,7 @@ impl DependencyStore for PostgresEngine {
                 user_tasks::task_id,
                 user_tasks::user_id,
                 user_tasks::depends_on,
-            ))
-            .into_boxed();
-        if let Some((tenant_id, id)) = &after {
-            let further = task_states::tenant_id.eq(tenant_id.as_str()).and(task_states::id.gt(*id));
-            query = query.filter(task_states::tenant_id.gt(tenant_id.as_str()).or(further));
-        }
+            ));
         let mut connection = self.pools.main().await?;
         let rows: Vec<BlockedRow> = query.load(&mut connection).await.map_err(errors::failed)?;
         Ok(rows.into_iter().map(blocked).collect())

@@ -57,13 +57,7 @@ impl AnalyticsStore for SqliteEngine {
     async fn figures(&self, tenant_id: &TenantId, user_id: &UserId, since: DateTime<Utc>) -> StoreResult<Figures> {
         let (tenant_id, user_id) = (tenant_id.clone(), user_id.clone());
         let count = self.analytics.run(move |conn| {
-            let tasks: Vec<TaskCount> = task_states::table
-                .inner_join(user_tasks::table.on(user_tasks::id.eq(task_states::id)))
-                .filter(task_states::tenant_id.eq(tenant_id.as_str()).and(task_states::user_id.eq(user_id.as_str())))
-                .filter(user_tasks::deleted_at.is_null())
-                .group_by((task_states::status, task_states::task_type))
-                .select((task_states::status, task_states::task_type, count_star()))
-                .load(conn)?;
+            let tasks = tasks(conn, tenant_id.as_str(), user_id.as_str())?;
             let executions: Vec<Hour> = sql_query(include_str!("sql/figures.sql"))
                 .bind::<Text, _>(tenant_id.as_str())
                 .bind::<Text, _>(user_id.as_str())
@@ -76,4 +70,16 @@ impl AnalyticsStore for SqliteEngine {
         });
         tokio::time::timeout(TIMEOUT, count).await.map_err(StoreError::unavailable)?
     }
+}
+
+/// Live tasks of one user, by status and type.
+pub(super) fn tasks(conn: &mut SqliteConnection, tenant_id: &str, user_id: &str) -> QueryResult<Vec<TaskCount>> {
+    let same_task = task_states::tenant_id.eq(user_tasks::tenant_id).and(task_states::id.eq(user_tasks::id));
+    user_tasks::table
+        .inner_join(task_states::table.on(same_task))
+        .filter(user_tasks::tenant_id.eq(tenant_id).and(user_tasks::user_id.eq(user_id)))
+        .filter(user_tasks::deleted_at.is_null())
+        .group_by((task_states::status, task_states::task_type))
+        .select((task_states::status, task_states::task_type, count_star()))
+        .load(conn)
 }

@@ -1,13 +1,14 @@
 //! Who waits for whom.
 
 use async_trait::async_trait;
+use diesel::dsl::sql;
 use diesel::prelude::*;
-use task_domain::{TaskId, TaskStatus, TenantId};
+use diesel::sql_types::{BigInt, Bool, Text};
+use task_domain::{TaskId, TenantId};
 use task_protocols::{BlockedTask, Dependency, DependencyStore, StoreResult};
 
 use super::schema::{task_dependencies, task_states, user_tasks};
 use super::{SqliteEngine, retention};
-use crate::columns::Word;
 use crate::rows::{BlockedRow, DependencyRow, blocked, dependency, texts};
 
 #[async_trait]
@@ -58,32 +59,35 @@ impl DependencyStore for SqliteEngine {
     }
 
     async fn blocked_after(&self, after: Option<(TenantId, i64)>, limit: i64) -> StoreResult<Vec<BlockedTask>> {
-        let rows: Vec<BlockedRow> = self
-            .read(move |conn| {
-                let same_task =
-                    user_tasks::tenant_id.eq(task_states::tenant_id).and(user_tasks::id.eq(task_states::id));
-                let mut query = task_states::table
-                    .inner_join(user_tasks::table.on(same_task))
-                    .filter(task_states::status.eq(Word(TaskStatus::Blocked)))
-                    .filter(user_tasks::deleted_at.is_null())
-                    .order((task_states::tenant_id, task_states::id))
-                    .limit(limit)
-                    .select((
-                        task_states::tenant_id,
-                        task_states::id,
-                        user_tasks::task_id,
-                        user_tasks::user_id,
-                        user_tasks::depends_on,
-                    ))
-                    .into_boxed();
-                if let Some((tenant_id, id)) = after {
-                    let tenant_id = tenant_id.as_str().to_owned();
-                    let further = task_states::tenant_id.eq(tenant_id.clone()).and(task_states::id.gt(id));
-                    query = query.filter(task_states::tenant_id.gt(tenant_id).or(further));
-                }
-                query.load(conn)
-            })
-            .await?;
+        let rows = self.read(move |conn| blocked_after(conn, after, limit)).await?;
         Ok(rows.into_iter().map(blocked).collect())
     }
+}
+
+/// One walk of the index of blocked tasks, from the place on.
+pub(super) fn blocked_after(
+    conn: &mut SqliteConnection,
+    after: Option<(TenantId, i64)>,
+    limit: i64,
+) -> QueryResult<Vec<BlockedRow>> {
+    let same_task = user_tasks::tenant_id.eq(task_states::tenant_id).and(user_tasks::id.eq(task_states::id));
+    // Before every place.
+    let (tenant_id, id) = after.map_or_else(|| (String::new(), 0), |(tenant_id, id)| (tenant_id.to_string(), id));
+    let place = sql::<Bool>("(task_states.tenant_id, task_states.id) > (").bind::<Text, _>(tenant_id);
+    task_states::table
+        .inner_join(user_tasks::table.on(same_task))
+        // Literally what the index holds, so that it is used.
+        .filter(sql::<Bool>("task_states.status = 'blocked'"))
+        .filter(place.sql(", ").bind::<BigInt, _>(id).sql(")"))
+        .filter(user_tasks::deleted_at.is_null())
+        .order((task_states::tenant_id, task_states::id))
+        .limit(limit)
+        .select((
+            task_states::tenant_id,
+            task_states::id,
+            user_tasks::task_id,
+            user_tasks::user_id,
+            user_tasks::depends_on,
+        ))
+        .load(conn)
 }

@@ -115,11 +115,14 @@ macro_rules! tasks_of {
 pub(super) fn list(conn: &mut SqliteConnection, filter: &TaskFilter) -> QueryResult<TaskPage> {
     let mut query = tasks_of!(filter, (user_tasks::all_columns, task_states::all_columns, conversations!(filter)));
     conditions!(query, filter);
-    // Drop-in tasks are listed along the indexes of their states.
-    let by_state = filter.origin.is_some_and(|origin| origin != Origin::TaskService);
+    // Drop-in tasks are listed along the indexes of their states; without a user only the key of the
+    // states has a tenant's tasks in their order.
+    let drop_in = filter.origin.is_some_and(|origin| origin != Origin::TaskService);
+    let by_state = drop_in || filter.user_id.is_none();
     query = match filter.sort {
         TaskSort::Newest if by_state => query.order(task_states::id.desc()),
-        TaskSort::Priority if by_state => query.order((task_states::priority.asc(), task_states::id.asc())),
+        TaskSort::Oldest if by_state => query.order(task_states::id.asc()),
+        TaskSort::Priority if drop_in => query.order((task_states::priority.asc(), task_states::id.asc())),
         TaskSort::Newest => query.order(user_tasks::id.desc()),
         TaskSort::Oldest => query.order(user_tasks::id.asc()),
         TaskSort::Due => {
@@ -146,7 +149,8 @@ pub(super) fn list(conn: &mut SqliteConnection, filter: &TaskFilter) -> QueryRes
         };
     }
     // One more tells whether a page follows.
-    let mut rows: Vec<(TaskRow, StateRow, i64)> = query.offset(filter.offset).limit(filter.limit + 1).load(conn)?;
+    let mut rows: Vec<(TaskRow, StateRow, i64)> =
+        query.offset(filter.offset).limit(filter.limit.saturating_add(1)).load(conn)?;
     let limit = usize::try_from(filter.limit).unwrap_or(0);
     let more = rows.len() > limit;
     rows.truncate(limit);

@@ -8,12 +8,13 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::result::Error;
 use diesel::sql_types::{Bool, Text};
-use task_domain::{Origin, Task, TaskStatus, TenantId};
+use task_domain::{Origin, Task, TenantId};
 use task_protocols::{Due, Loaded, REMINDED_LATE, StoreResult, TimedStore};
 
 use super::schema::{task_states, user_tasks};
 use super::{SqliteEngine, concurrency, tasks};
-use crate::columns::{Stamp, Word};
+use crate::columns::Stamp;
+use crate::fair_share::FairShare;
 use crate::rows::StateRow;
 
 impl SqliteEngine {
@@ -52,16 +53,7 @@ impl TimedStore for SqliteEngine {
     }
 
     async fn due_tasks(&self, limit: i64) -> StoreResult<Vec<Loaded>> {
-        self.due_by(move |conn, now| {
-            task_states::table
-                .filter(task_states::status.eq(Word(TaskStatus::Scheduled)).and(task_states::is_active))
-                .filter(task_states::next_run_time.le(now))
-                .order(task_states::next_run_time)
-                .limit(limit)
-                .select((task_states::tenant_id, task_states::id))
-                .load(conn)
-        })
-        .await
+        self.due_by(move |conn, now| due_tasks(conn, now, limit)).await
     }
 
     async fn expired_leases(&self, limit: i64) -> StoreResult<Vec<Loaded>> {
@@ -111,36 +103,53 @@ impl TimedStore for SqliteEngine {
 
     async fn release_delayed(&self, limit: i64) -> StoreResult<u64> {
         let fair_share = Arc::clone(&self.fair_share);
-        self.write(move |conn, now| {
-            let due: Vec<StateRow> = task_states::table
-                .filter(task_states::status.eq(Word(TaskStatus::Queued)).and(task_states::claimable.eq(false)))
-                .filter(task_states::parked.eq(false))
-                .filter(task_states::run_at.le(Stamp(now)))
-                .order(task_states::run_at)
-                .limit(limit)
-                .select(task_states::all_columns)
-                .load(conn)?;
-            for row in &due {
-                diesel::update(
-                    task_states::table
-                        .filter(task_states::tenant_id.eq(&row.tenant_id).and(task_states::id.eq(row.id))),
-                )
-                .set((
-                    // It is queued from here on, behind what its owner has queued already.
-                    task_states::turn.eq(fair_share.take(&row.queued())),
-                    task_states::claimable.eq(diesel::dsl::not(task_states::limited)),
-                    task_states::parked.eq(task_states::limited),
-                ))
-                .execute(conn)?;
-            }
-            let mut changed = due.iter().filter(|row| row.concurrency_key.is_none()).count() as u64;
-            let keys: BTreeSet<_> =
-                due.iter().filter_map(|row| Some((&row.tenant_id, row.concurrency_key.as_ref()?))).collect();
-            for (tenant_id, key) in keys {
-                changed += concurrency::let_through(conn, tenant_id, key)?.unsigned_abs();
-            }
-            Ok(changed)
-        })
-        .await
+        self.write(move |conn, now| release_delayed(conn, &fair_share, Stamp(now), limit)).await
     }
+}
+
+/// Literally what the indexes hold, so that they are used.
+const IS_SCHEDULED: &str = "task_states.status = 'scheduled'";
+const IS_DELAYED: &str = "task_states.status = 'queued' AND NOT task_states.claimable AND NOT task_states.parked";
+
+pub(super) fn due_tasks(conn: &mut SqliteConnection, now: Stamp, limit: i64) -> QueryResult<Vec<(String, i64)>> {
+    task_states::table
+        .filter(sql::<Bool>(IS_SCHEDULED).and(task_states::is_active))
+        .filter(task_states::next_run_time.le(now))
+        .order(task_states::next_run_time)
+        .limit(limit)
+        .select((task_states::tenant_id, task_states::id))
+        .load(conn)
+}
+
+pub(super) fn release_delayed(
+    conn: &mut SqliteConnection,
+    fair_share: &FairShare,
+    now: Stamp,
+    limit: i64,
+) -> QueryResult<u64> {
+    let due: Vec<StateRow> = task_states::table
+        .filter(sql::<Bool>(IS_DELAYED).and(task_states::run_at.le(now)))
+        .order(task_states::run_at)
+        .limit(limit)
+        .select(task_states::all_columns)
+        .load(conn)?;
+    for row in &due {
+        diesel::update(
+            task_states::table.filter(task_states::tenant_id.eq(&row.tenant_id).and(task_states::id.eq(row.id))),
+        )
+        .set((
+            // It is queued from here on, behind what its owner has queued already.
+            task_states::turn.eq(fair_share.take(&row.queued())),
+            task_states::claimable.eq(diesel::dsl::not(task_states::limited)),
+            task_states::parked.eq(task_states::limited),
+        ))
+        .execute(conn)?;
+    }
+    let mut changed = due.iter().filter(|row| row.concurrency_key.is_none()).count() as u64;
+    let keys: BTreeSet<_> =
+        due.iter().filter_map(|row| Some((&row.tenant_id, row.concurrency_key.as_ref()?))).collect();
+    for (tenant_id, key) in keys {
+        changed += concurrency::let_through(conn, tenant_id, key)?.unsigned_abs();
+    }
+    Ok(changed)
 }
