@@ -13,9 +13,11 @@ mod queue;
 mod ticket;
 
 use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt;
 use task_domain::{Task, TenantId};
 use task_protocols::background::Background;
 use task_protocols::{ClaimRequest, HintBus, Seat, StoreError};
@@ -248,25 +250,29 @@ impl Shared {
                     free = !std::mem::replace(&mut queue.served, true);
                     queue.again = true;
                 }
-                let found = free && shared.serve(&kind).await;
+                let looked_in_vain = free && shared.serve(&kind).await;
                 // Of the one type that is told of nothing is left, so no other kind need look.
-                if free && !found && types.len() == 1 && kind.origin.is_none() {
+                if looked_in_vain && types.len() == 1 && kind.origin.is_none() {
                     return;
                 }
             }
         });
     }
 
-    /// Claims for the callers of one kind until all that are left wait in vain; whether it found any task.
+    /// Claims for the callers of one kind until all that are left wait in vain; whether it looked, and
+    /// never found anything. Where nobody is left to look for, nothing is known.
     async fn serve(self: &Arc<Self>, kind: &Kind) -> bool {
-        let mut found = false;
+        let (mut looked, mut found) = (false, false);
         while let Some(group) = self.next_group(kind) {
-            let claimed = self.claim(kind, &group).await;
+            // Whoever comes later must not wait for a look that never ends.
+            let claimed = AssertUnwindSafe(self.claim(kind, &group)).catch_unwind().await;
+            let claimed = claimed.unwrap_or_else(|_| Err(StoreError::internal("the claim panicked").into()));
+            looked = true;
             found |= claimed.as_ref().is_ok_and(|tasks| !tasks.is_empty());
             let left_over = self.lock().settle(kind, group, claimed);
             self.give_back(left_over);
         }
-        found
+        looked && !found
     }
 
     /// Not inline in a condition: the lock must not be held over the await.

@@ -257,6 +257,43 @@ async fn waiting_idly_costs_one_question_whatever_the_number_of_waiters() {
     assert_eq!(queue.claims(), claims, "nobody claims when there is nothing");
 }
 
+/// Whoever asked longest for a type has gone away: nobody looked for him, so nothing is known of the type.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_has_gone_keeps_no_hint_from_the_others() {
+    let queue = Queue::new(false);
+    let dispatcher = queue.dispatcher();
+    for n in 0..30 {
+        let gone = queue.call(&dispatcher, ClaimRequest { lease_seconds: 30 + n, ..order("gone", 1) }, LONG);
+        until_waiting(&dispatcher, 1).await;
+        let waiter = queue.call(&dispatcher, ClaimRequest { lease_seconds: 100 + n, ..order("w", 1) }, LONG);
+        until_waiting(&dispatcher, 2).await;
+        gone.abort();
+        assert!(gone.await.unwrap_err().is_cancelled());
+        let asked = queue.questions.load(Ordering::SeqCst);
+        queue.come(1);
+        assert_eq!(waiter.await.unwrap().unwrap().len(), 1);
+        if queue.questions.load(Ordering::SeqCst) == asked {
+            return;
+        }
+        // The slow look came in between and may have served him; once more.
+    }
+    panic!("only the slow look serves who waits behind one that has gone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_panics_keeps_nobody_waiting() {
+    let mut executions = MockExecutionStore::new();
+    executions.expect_claim().returning(|_| panic!("in a claim"));
+    let hints: Arc<dyn HintBus> = Arc::new(MockHintBus::new());
+    let saver = Saver::new(Arc::new(MockTaskStore::new()), Arc::clone(&hints));
+    let workers = WorkerService::new(saver, Arc::new(executions), Arc::new(MockProgressStore::new()));
+    let dispatcher = ClaimDispatcher::new(workers, hints, Background::new(Handle::current()));
+    for _ in 0..2 {
+        let answer = tokio::time::timeout(PATIENCE, dispatcher.claim(order("w", 1), Duration::ZERO)).await.unwrap();
+        assert!(matches!(answer, Err(ServiceError::Store(StoreError::Internal(_)))), "{answer:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_claimed_for_a_caller_that_has_gone_is_given_back() {
     let queue = Queue::new(true);
