@@ -1,6 +1,6 @@
 //! Blocked tasks go on when what they wait for has ended.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ const QUEUE: usize = 16_384;
 const BATCH: usize = 200;
 /// Blocked tasks that one slow look goes over, each second.
 const SLOW_BATCH: i64 = 500;
+/// Names of what they wait for that one statement asks for.
+const NAMES: usize = 1000;
 /// The slow look leaves the blocked tasks of a user alone for so long after one of them met a limit.
 const LEFT_ALONE: Duration = Duration::from_secs(60);
 
@@ -126,10 +128,15 @@ impl Dependencies {
             Ok(page) => page,
             Err(error) => return warn(&error),
         };
+        let known = match self.awaited(&page).await {
+            Ok(known) => known,
+            Err(error) => return warn(&error),
+        };
         look.limited.retain(|_, until| *until > Instant::now());
         for task in &page {
             let owner = task.user_id.as_ref().map(|user_id| (task.tenant_id.clone(), user_id.clone()));
-            if owner.as_ref().is_some_and(|owner| look.limited.contains_key(owner)) || !self.may_go_on(task).await {
+            let is_limited = owner.as_ref().is_some_and(|owner| look.limited.contains_key(owner));
+            if is_limited || !known.get(&task.tenant_id).is_some_and(|states| may_go_on(task, states)) {
                 continue;
             }
             if self.try_settle(&task.tenant_id, &task.task_id).await == Settled::Limited
@@ -142,19 +149,25 @@ impl Dependencies {
         look.place = page.last().filter(|_| full).map(|task| (task.tenant_id.clone(), task.id));
     }
 
-    /// Whether what a blocked task waits for has ended, or one of it has failed, which may decide it
-    /// although others are waited for.
-    async fn may_go_on(&self, task: &BlockedTask) -> bool {
-        match self.states(&task.tenant_id, &task.depends_on).await {
-            Ok(states) => {
-                let waits = states.iter().any(|(_, state)| *state == DependencyState::Waiting);
-                !waits || states.len() < task.depends_on.len() || states.iter().any(|(_, state)| is_lost(*state))
-            }
-            Err(error) => {
-                warn(&error);
-                false
-            }
+    /// How all that a page of tasks waits for stands, by tenant: what many wait for is asked for once.
+    async fn awaited(
+        &self,
+        page: &[BlockedTask],
+    ) -> Result<HashMap<TenantId, HashMap<TaskId, DependencyState>>, ServiceError> {
+        let mut wanted: BTreeMap<&TenantId, BTreeSet<&TaskId>> = BTreeMap::new();
+        for task in page {
+            wanted.entry(&task.tenant_id).or_default().extend(&task.depends_on);
         }
+        let mut known = HashMap::new();
+        for (tenant_id, ids) in wanted {
+            let ids: Vec<TaskId> = ids.into_iter().cloned().collect();
+            let mut states = HashMap::new();
+            for ids in ids.chunks(NAMES) {
+                states.extend(self.states(tenant_id, ids).await?);
+            }
+            known.insert(tenant_id.clone(), states);
+        }
+        Ok(known)
     }
 
     async fn try_settle(&self, tenant_id: &TenantId, task_id: &TaskId) -> Settled {
@@ -223,6 +236,13 @@ impl Dependencies {
         }
         Ok(ids.iter().any(|id| state(id) != Some(DependencyState::Completed)))
     }
+}
+
+/// Whether what a blocked task waits for has ended, or one of it has failed, which may decide it
+/// although others are waited for. One that is not known was deleted.
+fn may_go_on(task: &BlockedTask, known: &HashMap<TaskId, DependencyState>) -> bool {
+    let states = || task.depends_on.iter().map(|id| known.get(id).copied().unwrap_or(DependencyState::Deleted));
+    states().all(|state| state != DependencyState::Waiting) || states().any(is_lost)
 }
 
 fn is_lost(state: DependencyState) -> bool {

@@ -177,3 +177,32 @@ async fn a_task_that_was_deleted_while_it_waited_is_forgotten() {
         () = forgotten.notified() => {}
     }
 }
+
+/// However many wait, what they wait for is asked for once: a page may name the same few tasks.
+#[tokio::test(start_paused = true)]
+async fn a_page_of_blocked_tasks_costs_one_question() {
+    let (mut store, looks) = (MockDependencyStore::new(), Arc::new(AtomicUsize::new(0)));
+    store.expect_blocked_after().returning(|_, _| {
+        let row = |n: i64| {
+            let Task { tenant_id, task_id, user_id, depends_on, .. } = blocked(&format!("b{n}"), "ann");
+            BlockedTask { tenant_id, id: n, task_id, user_id, depends_on }
+        };
+        Ok((1..=400).map(row).collect())
+    });
+    let counted = Arc::clone(&looks);
+    store.expect_dependencies().returning(move |_, ids| {
+        assert_eq!(ids, [TaskId::new("first").unwrap()]);
+        counted.fetch_add(1, Ordering::SeqCst);
+        Ok(vec![dependency(DependencyState::Waiting)])
+    });
+    let unused = saver(MockTaskStore::new(), silent_hints());
+    let dependencies = Dependencies::new(unused, Arc::new(store), levels(SubscriptionLevel::Basic));
+    let (_endings, ended) = endings();
+    let pulse = beating();
+    tokio::select! {
+        () = dependencies.run(&ended, pulse.beat(), CancellationToken::new()) => panic!("it never ends"),
+        () = pulse.run(CancellationToken::new()) => panic!("it never ends"),
+        () = tokio::time::sleep(Duration::from_millis(2500)) => {}
+    }
+    assert_eq!(looks.load(Ordering::SeqCst), 3, "one in each of three looks");
+}
