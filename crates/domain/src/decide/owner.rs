@@ -160,11 +160,12 @@ pub fn update(task: &Task, patch: &TaskPatch, moment: &Moment<'_>) -> Result<Cha
     if reschedule && patch.next_run_time.is_none() {
         draft.task.schedule_runs = 0;
         draft.task.next_run_time = first_run(&draft.task, moment.now)?;
-        // A new timetable takes a resting task along, unless the edit names a status.
+    }
+    // A new time takes a resting task along, unless the edit names a status.
+    if patch.status.is_none() && (reschedule || fields.contains(&"next_run_time")) {
         draft.task.status = match (draft.task.status, draft.task.next_run_time) {
-            (status, _) if patch.status.is_some() => status,
             (TaskStatus::Pending, Some(_)) => TaskStatus::Scheduled,
-            (TaskStatus::Scheduled, None) => TaskStatus::Pending,
+            (TaskStatus::Scheduled, None) if reschedule => TaskStatus::Pending,
             (status, _) => status,
         };
     }

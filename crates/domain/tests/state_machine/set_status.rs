@@ -90,6 +90,23 @@ fn an_owner_cannot_schedule_a_task_without_a_time() {
     );
 }
 
+/// A time to run at starts a resting task as a schedule does. The time alone cannot be taken from a
+/// scheduled task, which would wait for nothing.
+#[test]
+fn a_time_to_run_at_takes_a_pending_task_along() {
+    let at = |time| TaskPatch { next_run_time: Some(time), ..TaskPatch::default() };
+    let later = at(Some(now() + secs(60)));
+    check_rows(
+        |task, moment| update(task, &later, moment),
+        &[(Pending, To(S)), (Scheduled, To(S)), (Paused, To(TaskStatus::Paused)), (Queued, To(TaskStatus::Queued))],
+    );
+    let named = TaskPatch { status: Some(P), ..later };
+    check_rows(|task, moment| update(task, &named, moment), &[(Pending, To(P))]);
+    let neither = TaskPatch { schedule: Some(None), ..at(None) };
+    check_rows(|task, moment| update(task, &at(None), moment), &[(Scheduled, Invalid("next_run_time"))]);
+    check_rows(|task, moment| update(task, &neither, moment), &[(Scheduled, To(P))]);
+}
+
 /// An edit of anything else is possible in every state and leaves the status alone.
 #[test]
 fn an_edit_of_the_name_is_possible_in_every_state_and_leaves_the_status() {
