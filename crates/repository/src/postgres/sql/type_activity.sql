@@ -1,7 +1,7 @@
 -- What was done lately of type $2 and handler $3, of tenant $1 or of all: whether any is leased, when
 -- the youngest execution seen started, how many of the sample of ended ones were of it, how large
--- the sample is, and over how many seconds it goes. `recent` is planned for all of its rows, which
--- the block ranges of completed_at find, and read only as far as the sample needs.
+-- the sample is, and over how many seconds it goes. The sample is of the youngest, along the index of
+-- the ends.
 WITH leases AS MATERIALIZED (
     SELECT l.started_at
     FROM (
@@ -13,14 +13,13 @@ WITH leases AS MATERIALIZED (
     ) AS l
     WHERE l.task_type = $2 AND l.handler = $3
 ),
-recent AS MATERIALIZED (
+sample AS MATERIALIZED (
     SELECT e.tenant_id, e.task_id, e.started_at, e.completed_at
     FROM task.task_executions AS e
     WHERE e.completed_at > now() - interval '1 minute' AND e.status IN ('completed', 'failed', 'timed_out')
       AND e.started_at IS NOT NULL AND ($1 IS NULL OR e.tenant_id = $1)
-),
-sample AS MATERIALIZED (
-    SELECT * FROM recent LIMIT 500
+    ORDER BY e.completed_at DESC
+    LIMIT 500
 ),
 ended AS MATERIALIZED (
     SELECT x.started_at
