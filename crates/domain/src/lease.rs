@@ -16,14 +16,14 @@ pub const MAX_LEASE_SECONDS: i64 = 24 * 3600;
 /// not go round for ever.
 pub const MAX_LOST_LEASES: i32 = 5;
 
-/// The secret of one claim: 128 random bits, written as 32 hexadecimal digits. Whoever shows it
+/// The secret of one claim: a random UUID (122 random bits), written as 32 hexadecimal digits. Whoever shows it
 /// holds the lease; it is given to the claimer only, and is never logged.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LeaseToken(Uuid);
 
 impl LeaseToken {
-    /// `random` must be 128 random bits that nobody can guess.
+    /// `random` must be a UUID of version 4, whose bits nobody can guess.
     pub fn new(random: Uuid) -> Self {
         Self(random)
     }

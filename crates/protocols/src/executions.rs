@@ -94,10 +94,10 @@ pub struct ExecutionQuery {
     pub offset: i64,
 }
 
-/// Claims, heartbeats and reads of executions.
 /// How many of a task's finished executions a token is looked for among, the newest first.
 pub const RECENT_EXECUTIONS: i64 = 100;
 
+/// Claims, heartbeats and reads of executions.
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait ExecutionStore: Send + Sync {

@@ -14,7 +14,7 @@ use crate::{
 pub trait IdSource: Sync {
     /// A time-ordered id (UUIDv7) for events, runs and executions.
     fn id(&self) -> Uuid;
-    /// 128 random bits that nobody can guess.
+    /// A random UUID (version 4): 122 bits that nobody can guess.
     fn secret(&self) -> Uuid;
 }
 

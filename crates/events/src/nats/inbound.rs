@@ -186,8 +186,8 @@ impl Inbound {
         }
     }
 
-    /// One try. What cannot be read, or failed too often, is set aside; what waits for something
-    /// that is away is not counted against the message.
+    /// One try. What failed too often, or cannot be read, is set aside; what waits for something that is
+    /// away is tried until it is back, however long that takes.
     async fn handle(
         &self,
         kind: InboundKind,

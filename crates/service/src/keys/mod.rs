@@ -297,7 +297,7 @@ impl KeyDraft {
                 "needs at least one of: tasks:write, tasks:work, facts, act_as_user, admin",
             ));
         }
-        let printable = |t: &String| !t.is_empty() && t.len() <= 255 && !t.chars().any(char::is_control);
+        let printable = |t: &String| (1..=255).contains(&t.chars().count()) && !t.chars().any(char::is_control);
         if self.task_types.len() > 100 || !self.task_types.iter().all(printable) {
             problems.push(Problem::new("task_types", "must be at most 100 texts of 1 to 255 printable characters"));
         }
