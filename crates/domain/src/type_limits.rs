@@ -1,6 +1,6 @@
 //! The operator's limits on how many tasks of a type run at once.
 //!
-//! A task of a limited type is made with a concurrency key of the operator's, so what enforces
+//! A run of a limited type is queued under a concurrency key of the operator's, so what enforces
 //! `concurrency_key` enforces these, too. Callers cannot name such a key, and are not shown it.
 
 use std::collections::HashMap;
@@ -27,9 +27,16 @@ impl TypeLimits {
         self.0.get(task_type).copied()
     }
 
-    /// The concurrency key that a new task of this type gets, and its limit.
-    pub fn key_of(&self, task_type: &str) -> Option<(String, i32)> {
-        self.of(task_type).map(|limit| (format!("{TYPE_KEY}{task_type}"), limit))
+    /// The concurrency key and the limit under which a run of this task is to be queued, where they are
+    /// others than the task has: its type came under a limit, or the limit was changed or lifted. A
+    /// caller's own key stays, because a task has one only.
+    pub fn change_of(&self, task: &Task) -> Option<(Option<String>, Option<i32>)> {
+        if task.concurrency_key.is_some() && !task.is_limited_by_type() {
+            return None;
+        }
+        let limit = self.of(&task.task_type);
+        let differs = limit != task.max_concurrent;
+        differs.then(|| (limit.map(|_| format!("{TYPE_KEY}{}", task.task_type)), limit))
     }
 }
 

@@ -141,7 +141,7 @@ async fn run_after(
     let (mut stored, mut tasks) = (context.task.clone(), MockTaskStore::new());
     stored.last_result = last;
     let now = stored.created_at;
-    tasks.expect_find().returning(move |_, _| Ok(Some(Loaded { task: stored.clone(), now })));
+    tasks.expect_find().returning(move |_, _| Ok(Some(Loaded { task: stored.clone(), now, claimable: false })));
     CalendarEvents::new(Arc::clone(calendar) as _, Arc::new(tasks)).execute(context).await
 }
 

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use task_domain::decide::{Failure, Report};
-use task_domain::{
-    Handler, JsonObject, LeaseToken, Limits, Origin, SubscriptionLevel, Task, TaskId, TenantId, TypeLimits, UserId,
-};
+use task_domain::{Handler, JsonObject, LeaseToken, Limits, Origin, SubscriptionLevel, Task, TaskId, TenantId, UserId};
 use task_events::InProcessHints;
 use task_protocols::{ClaimRequest, ExecutorRegistry, TaskExecutor, TaskFilter};
 use task_repository::postgres::{PostgresConfig, PostgresEngine};
@@ -52,7 +50,6 @@ impl World {
             executors: Arc::new(NoExecutors),
             dependencies: Dependencies::new(saver.clone(), engine.clone(), Arc::clone(&levels)),
             levels,
-            type_limits: TypeLimits::default(),
             history: engine.clone(),
             progress: engine.clone(),
             stopping: tokio_util::sync::CancellationToken::new(),

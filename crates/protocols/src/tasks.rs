@@ -12,6 +12,9 @@ use crate::StoreResult;
 pub struct Loaded {
     pub task: Task,
     pub now: DateTime<Utc>,
+    /// Whether a claim may take it: it is queued, due, and not held back by its concurrency key. Stays so
+    /// while `event_seq` does.
+    pub claimable: bool,
 }
 
 /// What became of a [`TaskStore::save`].

@@ -1,9 +1,12 @@
 //! Load, decide, save, and tell those who wait; again when the task moved in between.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use task_domain::decide::{Change, Idempotency, LeaseGuard, Moment, Rejection};
-use task_domain::{Actor, ExecutionStatus, LeaseLost, SubscriptionLevel, Task, TaskId, TaskStatus, TenantId};
+use task_domain::{
+    Actor, ExecutionStatus, LeaseLost, SubscriptionLevel, Task, TaskId, TaskStatus, TenantId, TypeLimits,
+};
 use task_protocols::{Hint, HintBus, LeaseTaken, Loaded, SaveOutcome, Taken, TaskStore};
 
 use crate::dependencies::Endings;
@@ -20,11 +23,12 @@ pub struct Saver {
     hints: Arc<dyn HintBus>,
     notices: Option<Notices>,
     endings: Option<Endings>,
+    type_limits: Arc<TypeLimits>,
 }
 
 impl Saver {
     pub fn new(tasks: Arc<dyn TaskStore>, hints: Arc<dyn HintBus>) -> Self {
-        Self { tasks, hints, notices: None, endings: None }
+        Self { tasks, hints, notices: None, endings: None, type_limits: Arc::default() }
     }
 
     /// Neighbours are told of what is saved from here on.
@@ -35,6 +39,15 @@ impl Saver {
     /// Tells of every task that ends, so that those that wait for it go on at once.
     pub fn telling(self, endings: Endings) -> Self {
         Self { endings: Some(endings), ..self }
+    }
+
+    /// Runs that are saved as queued from here on are under these limits.
+    pub fn under(self, type_limits: TypeLimits) -> Self {
+        Self { type_limits: Arc::new(type_limits), ..self }
+    }
+
+    pub(crate) fn type_limits(&self) -> &TypeLimits {
+        &self.type_limits
     }
 
     pub(crate) fn store(&self) -> &dyn TaskStore {
@@ -95,19 +108,30 @@ impl Saver {
 
     /// Saves one change and sends its hints; the task as saved, or `None` when it was stale.
     pub(crate) async fn save(&self, change: &Change) -> Result<Option<Task>, ServiceError> {
-        let outcome = self.tasks.save(change).await?;
-        self.settle(change, outcome)
+        let change = self.limited(change);
+        let outcome = self.tasks.save(&change).await?;
+        self.settle(&change, outcome)
+    }
+
+    /// The change with its task under the limit of its type, where it queues a run. So a limit holds for
+    /// every run that is queued while it is set, whenever the task was made.
+    fn limited<'c>(&self, change: &'c Change) -> Cow<'c, Change> {
+        let limit = if change.demand.run { self.type_limits.change_of(&change.task) } else { None };
+        let Some((concurrency_key, max_concurrent)) = limit else { return Cow::Borrowed(change) };
+        let task = Task { concurrency_key, max_concurrent, ..change.task.clone() };
+        Cow::Owned(Change { task, definition_changed: true, ..change.clone() })
     }
 
     /// Saves a new task; one that was made under the same idempotency key before is the outcome.
     pub(crate) async fn create(&self, change: &Change) -> Result<Created, ServiceError> {
-        match self.tasks.save(change).await? {
+        let change = self.limited(change);
+        match self.tasks.save(&change).await? {
             SaveOutcome::Repeated { task_id, fingerprint } => {
                 let known = change.idempotency.as_ref().map(|known| known.fingerprint.as_str());
                 self.repeated(&change.task.tenant_id, &task_id, known == Some(&fingerprint)).await
             }
             outcome => {
-                let task = self.settle(change, outcome)?.ok_or(ServiceError::Contended)?;
+                let task = self.settle(&change, outcome)?.ok_or(ServiceError::Contended)?;
                 Ok(Created { task, replayed: false })
             }
         }
@@ -162,8 +186,9 @@ impl Saver {
     /// Tells those who wait that a committed change moved this task.
     pub(crate) fn announce(&self, task: &Task) {
         self.hints.send(Hint::TaskChanged { tenant_id: task.tenant_id.clone(), task_id: task.task_id.clone() });
-        // The end of a task under a concurrency key may have let another one through.
-        if task.status == TaskStatus::Queued || (task.concurrency_key.is_some() && task.current.is_none()) {
+        // A task under a concurrency key that does not run any more may have let another one through.
+        let may_make_room = task.concurrency_key.is_some() && task.status != TaskStatus::Running;
+        if task.is_due() || may_make_room {
             let tenant_id = Some(task.tenant_id.clone());
             let task_type = task.claimed_as().to_owned();
             self.hints.send(Hint::WorkQueued { handler: task.handler, tenant_id, task_type });

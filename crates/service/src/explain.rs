@@ -42,7 +42,7 @@ impl ExplainService {
     /// # Errors
     /// `TaskNotFound`, `Forbidden`.
     pub async fn explain(&self, caller: &Caller, task_id: &TaskId) -> Result<Explanation, ServiceError> {
-        let Loaded { task, now } = self.tasks.load_owned(caller, task_id, "read").await?;
+        let Loaded { task, now, .. } = self.tasks.load_owned(caller, task_id, "read").await?;
         let mut facts = Facts::at(now);
         match task.status {
             TaskStatus::Blocked => facts.waiting_for = self.unfinished(&task).await?,

@@ -9,7 +9,7 @@ use task_protocols::Loaded;
 use crate::change::moment;
 use crate::holders::{held, refused};
 use crate::tasks::authorise;
-use crate::{Amendment, Caller, NamedClaim, OriginService, Scope, ServiceError};
+use crate::{Amendment, Caller, OriginService, Scope, ServiceError};
 
 /// Where a task is said to stand.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,9 +34,8 @@ pub struct StatusReport {
 }
 
 impl OriginService {
-    /// Brings a task where it is said to stand, and edits it: one change, but for a claim under a
-    /// concurrency key, which comes before the edit. `holder` is who the client says works on
-    /// it: while a lease lives, that must be its holder.
+    /// Brings a task where it is said to stand, and edits it, in one change. `holder` is who the client
+    /// says works on it: while a lease lives, that must be its holder.
     ///
     /// # Errors
     /// `Forbidden`: a worker's report needs `tasks:work`, everything else `tasks:write`. `NotHolder`;
@@ -61,21 +60,12 @@ impl OriginService {
             }
             holder.map_or(Ok(()), |name| is_holder(loaded, name))
         };
-        if let Some(lease_seconds) = said.claims() {
-            let loaded = self.tasks.saver.load(&caller.tenant_id, task_id).await?;
-            allow(&loaded)?;
-            // Only the store's own claim counts how many of a key run.
-            if loaded.task.concurrency_key.is_some() && loaded.task.status != TaskStatus::Running {
-                let worker_id = holder.map_or_else(|| caller.actor().to_string(), str::to_owned);
-                self.claim(caller, task_id, &NamedClaim { worker_id, lease_seconds, attribute: None }).await?;
-            }
-        }
         let decide = |loaded: &Loaded| {
             allow(loaded)?;
             let patch = edit.patch(&loaded.task, loaded.now);
             let edited = changed(decide::update(&loaded.task, &patch, &moment(loaded, caller.actor())))?;
             let task = edited.as_ref().map_or(&loaded.task, |change| &change.task);
-            let moved = changed(said.decide(caller, &Loaded { task: task.clone(), now: loaded.now }, holder))?;
+            let moved = changed(said.decide(caller, &Loaded { task: task.clone(), ..loaded.clone() }, holder))?;
             match (edited, moved) {
                 (Some(edited), Some(moved)) => Ok(moved.after(edited)),
                 (Some(change), None) | (None, Some(change)) => Ok(change),
@@ -89,14 +79,6 @@ impl OriginService {
 }
 
 impl Said {
-    /// For how long, when it is to run.
-    fn claims(&self) -> Option<i64> {
-        match self {
-            Self::Reported(report) if report.status == TaskStatus::Running => Some(report.lease_seconds),
-            _ => None,
-        }
-    }
-
     /// Whether it is for a worker to say.
     fn is_work(&self, task: &Task) -> bool {
         let Self::Reported(report) = self else { return false };
@@ -127,6 +109,10 @@ impl Said {
         };
         match report.status {
             TaskStatus::Running if is_running => Err(Rejection::Unchanged),
+            // Only the store counts how many of a key run, and lets through what may.
+            TaskStatus::Running if task.concurrency_key.is_some() && !loaded.claimable => {
+                Err(refused("claim", task, Some(TaskStatus::Running)))
+            }
             TaskStatus::Running => {
                 let worker_id = holder.map_or_else(|| caller.actor().to_string(), str::to_owned);
                 let claimer = Claimer { worker_id, lease_seconds: report.lease_seconds };

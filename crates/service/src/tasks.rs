@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use task_domain::decide::{self, Change, Moment, NewTask, Rejection};
-use task_domain::{Execution, Handler, Origin, TYPE_KEY, Task, TaskId, TaskPatch, TypeLimits, types};
+use task_domain::{Execution, Handler, Origin, TYPE_KEY, Task, TaskId, TaskPatch, types};
 use task_protocols::{
     ExecutionQuery, ExecutionStore, ExecutorRegistry, HistoryStore, Loaded, ProgressStore, TaskFilter, TaskPage,
 };
@@ -24,7 +24,6 @@ pub struct TaskServiceParts {
     pub executors: Arc<dyn ExecutorRegistry>,
     pub dependencies: Dependencies,
     pub levels: Arc<Levels>,
-    pub type_limits: TypeLimits,
     pub history: Arc<dyn HistoryStore>,
     pub progress: Arc<dyn ProgressStore>,
     /// Fires when shutdown begins: nobody waits for an outcome any more.
@@ -41,7 +40,6 @@ pub struct TaskService {
     executors: Arc<dyn ExecutorRegistry>,
     pub(crate) dependencies: Dependencies,
     pub(crate) levels: Arc<Levels>,
-    type_limits: TypeLimits,
     pub(crate) history: Arc<dyn HistoryStore>,
     pub(crate) progress: Arc<dyn ProgressStore>,
     pub(crate) stopping: CancellationToken,
@@ -55,7 +53,6 @@ impl TaskService {
             executors: parts.executors,
             dependencies: parts.dependencies,
             levels: parts.levels,
-            type_limits: parts.type_limits,
             history: parts.history,
             progress: parts.progress,
             stopping: parts.stopping,
@@ -122,7 +119,7 @@ impl TaskService {
                 let why = format!("must not begin with {TYPE_KEY}, which stands for the limits of types");
                 Some(Problem::new("concurrency_key", why))
             }
-            Some(_) if self.type_limits.of(&draft.task_type).is_some() => {
+            Some(_) if self.saver.type_limits().of(&draft.task_type).is_some() => {
                 let why = "must be left out: the operator limits how many tasks of this type run at once";
                 Some(Problem::new("concurrency_key", why))
             }
@@ -168,10 +165,7 @@ impl TaskService {
         };
         let handler = self.handler_of(&draft);
         let RunConstraints { depends_on, on_dependency_failure, concurrency_key, max_concurrent } = draft.constraints;
-        let (concurrency_key, max_concurrent) = match concurrency_key {
-            Some(key) => (Some(key), Some(max_concurrent.unwrap_or(1))),
-            None => self.type_limits.key_of(&draft.task_type).unzip(),
-        };
+        let max_concurrent = concurrency_key.as_ref().map(|_| max_concurrent.unwrap_or(1));
         Ok(NewTask {
             tenant_id: caller.tenant_id.clone(),
             key_id,

@@ -177,7 +177,7 @@ impl WorkerService {
         let Some(task) = remembered.filter(|task| task.tenant_id == *tenant_id && task.task_id == *task_id) else {
             return Ok(None);
         };
-        let loaded = Loaded { task, now: self.saver.store().now().await? };
+        let loaded = Loaded { task, now: self.saver.store().now().await?, claimable: false };
         let Ok(change) = decide::complete(&loaded.task, token, report.clone(), &holder(&loaded)) else {
             return Ok(None);
         };

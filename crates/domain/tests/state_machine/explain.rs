@@ -115,14 +115,15 @@ fn a_full_key_holds_a_task_back_whoever_works() {
 #[test]
 fn a_limit_of_the_operators_is_told_apart_from_a_callers() {
     let limits = TypeLimits::new(HashMap::from([("render".to_owned(), 3)]));
-    let (key, limit) = limits.key_of("render").unwrap();
-    assert_eq!((key.as_str(), limits.key_of("scan")), ("type:render", None));
-    let task = created(NewTask {
-        task_type: "render".into(),
-        concurrency_key: Some(key),
-        max_concurrent: Some(limit),
-        ..queued()
-    });
+    let of_type = |task_type: &str| NewTask { task_type: task_type.into(), ..queued() };
+    assert_eq!(limits.change_of(&created(of_type("scan"))), None);
+    let (concurrency_key, max_concurrent) = limits.change_of(&created(of_type("render"))).unwrap();
+    assert_eq!(concurrency_key.as_deref(), Some("type:render"));
+    let task = created(NewTask { concurrency_key, max_concurrent, ..of_type("render") });
+    assert_eq!(limits.change_of(&task), None, "it is under the limit already");
+    assert_eq!(TypeLimits::default().change_of(&task), Some((None, None)), "the limit was lifted");
+    let own = NewTask { concurrency_key: Some("mine".into()), max_concurrent: Some(7), ..of_type("render") };
+    assert_eq!(limits.change_of(&created(own)), None, "a caller's own key stays");
     let place = QueuePlace { parked: true, key_used: 3, ..QueuePlace::default() };
     let expected = Reason::TypeLimit { task_type: "render".into(), used: 3, limit: 3 };
     assert_eq!(check(&task, &Facts { place, ..Facts::at(now()) }, "type_limit", "operator's limit is 3"), expected);

@@ -39,7 +39,10 @@ pub(crate) async fn wire(
     let hints = Arc::clone(&bus.hints);
     let (notifier, notices) = Notifier::new(neighbours.notifications.clone(), neighbours.calendar.clone());
     let (endings, ended) = endings();
-    let saver = Saver::new(Arc::clone(&stores.tasks), Arc::clone(&hints)).with_notices(notices).telling(endings);
+    let saver = Saver::new(Arc::clone(&stores.tasks), Arc::clone(&hints))
+        .with_notices(notices)
+        .telling(endings)
+        .under(settings.concurrency.type_limits());
     let executors = Arc::new(executors::registry(settings, stores, &neighbours)?);
     let levels = Arc::new(levels(settings, stores, &neighbours, work));
     let dependencies = Dependencies::new(saver.clone(), Arc::clone(&stores.dependencies), Arc::clone(&levels));
@@ -54,7 +57,6 @@ pub(crate) async fn wire(
         executors: executors.clone(),
         dependencies: dependencies.clone(),
         levels: Arc::clone(&levels),
-        type_limits: settings.concurrency.type_limits(),
         history: Arc::clone(&stores.history),
         progress: Arc::clone(&stores.progress),
         stopping: work.stopping(),

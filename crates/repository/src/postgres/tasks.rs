@@ -51,7 +51,8 @@ pub(super) fn columns() -> _ {
 pub(super) fn loaded((task, state, result, now): LoadedRow) -> StoreResult<Loaded> {
     // A successful attempt always has a result; SQL keeps a JSON null as NULL.
     let last_result = state.last_result_execution.map(|_| result.map_or(Value::Null, |json| json.0));
-    Ok(Loaded { task: task_of(task, state, last_result)?, now: now.0 })
+    let claimable = state.claimable;
+    Ok(Loaded { task: task_of(task, state, last_result)?, now: now.0, claimable })
 }
 
 pub(super) fn task_of(task: TaskRow, state: StateRow, last_result: Option<Value>) -> StoreResult<Task> {

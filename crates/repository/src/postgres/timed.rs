@@ -165,11 +165,14 @@ fn columns() -> _ {
 
 /// One row that cannot be read must not keep the others waiting.
 fn all(rows: QueryResult<Vec<TimedRow>>) -> StoreResult<Vec<Loaded>> {
-    let loaded = |(task, state, at): TimedRow| match task_of(task, state, None) {
-        Ok(task) => Some(Loaded { task, now: at.0 }),
-        Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "a stored task cannot be read; left alone");
-            None
+    let loaded = |(task, state, at): TimedRow| {
+        let claimable = state.claimable;
+        match task_of(task, state, None) {
+            Ok(task) => Some(Loaded { task, now: at.0, claimable }),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "a stored task cannot be read; left alone");
+                None
+            }
         }
     };
     Ok(rows.map_err(errors::failed)?.into_iter().filter_map(loaded).collect())

@@ -20,6 +20,11 @@ use crate::rows::{StateRow, TaskRow, task_from_rows};
 
 /// A task by its bigint id, without `last_result`.
 pub(super) fn by_id(conn: &mut SqliteConnection, tenant_id: &str, id: i64) -> QueryResult<Option<Task>> {
+    Ok(found(conn, tenant_id, id)?.map(|(task, _)| task))
+}
+
+/// The same, and whether a claim may take it.
+pub(super) fn found(conn: &mut SqliteConnection, tenant_id: &str, id: i64) -> QueryResult<Option<(Task, bool)>> {
     let rows: Option<(TaskRow, StateRow)> = user_tasks::table
         .inner_join(
             task_states::table
@@ -29,7 +34,9 @@ pub(super) fn by_id(conn: &mut SqliteConnection, tenant_id: &str, id: i64) -> Qu
         .select((user_tasks::all_columns, task_states::all_columns))
         .first(conn)
         .optional()?;
-    rows.map(|(task, state)| task_from_rows(task, state, None).map_err(damaged)).transpose()
+    let Some((task, state)) = rows else { return Ok(None) };
+    let claimable = state.claimable;
+    Ok(Some((task_from_rows(task, state, None).map_err(damaged)?, claimable)))
 }
 
 /// The bigint id of a live task.
@@ -102,15 +109,15 @@ impl TaskStore for SqliteEngine {
 
     async fn find(&self, tenant_id: &TenantId, task_id: &TaskId) -> StoreResult<Option<Loaded>> {
         let (tenant_id, task_id) = (tenant_id.clone(), task_id.clone());
-        let task = self
+        let found = self
             .read(move |conn| {
                 let Some(id) = live_id(conn, &tenant_id, &task_id)? else { return Ok(None) };
-                let Some(mut task) = by_id(conn, tenant_id.as_str(), id)? else { return Ok(None) };
+                let Some((mut task, claimable)) = found(conn, tenant_id.as_str(), id)? else { return Ok(None) };
                 task.last_result = last_result(conn, tenant_id.as_str(), id)?;
-                Ok(Some(task))
+                Ok(Some((task, claimable)))
             })
             .await?;
-        Ok(task.map(|task| Loaded { task, now: SqliteEngine::now(self) }))
+        Ok(found.map(|(task, claimable)| Loaded { task, now: SqliteEngine::now(self), claimable }))
     }
 
     async fn made_under(&self, tenant_id: &TenantId, caller: &str, key: &str) -> StoreResult<Option<(TaskId, String)>> {
@@ -127,32 +134,33 @@ impl TaskStore for SqliteEngine {
         let found = self
             .read(move |conn| {
                 let Some(id) = live_id(conn, &tenant_id, &task_id)? else { return Ok(None) };
-                let Some(mut task) = by_id(conn, tenant_id.as_str(), id)? else { return Ok(None) };
+                let Some((mut task, claimable)) = found(conn, tenant_id.as_str(), id)? else { return Ok(None) };
                 task.last_result = last_result(conn, tenant_id.as_str(), id)?;
                 let last = match task.current {
                     Some(_) => None,
                     None => executions::last_of(conn, &tenant_id, id, task_id)?,
                 };
-                Ok(Some((task, last)))
+                Ok(Some((task, claimable, last)))
             })
             .await?;
-        Ok(found.map(|(task, last)| (Loaded { task, now: SqliteEngine::now(self) }, last)))
+        Ok(found.map(|(task, claimable, last)| (Loaded { task, now: SqliteEngine::now(self), claimable }, last)))
     }
 
     async fn find_by_number(&self, tenant_id: &TenantId, number: i64) -> StoreResult<Option<(Loaded, i64)>> {
         let tenant_id = tenant_id.clone();
         let found = self
             .read(move |conn| {
-                let task = by_id(conn, tenant_id.as_str(), number)?;
-                let Some(mut task) = task.filter(|task| task.deleted_at.is_none()) else { return Ok(None) };
+                let found = found(conn, tenant_id.as_str(), number)?;
+                let live = found.filter(|(task, _)| task.deleted_at.is_none());
+                let Some((mut task, claimable)) = live else { return Ok(None) };
                 task.last_result = last_result(conn, tenant_id.as_str(), number)?;
                 let entries = task_conversations::table
                     .filter(task_conversations::tenant_id.eq(tenant_id.as_str()))
                     .filter(task_conversations::task_id.eq(number));
-                Ok(Some((task, entries.select(count_star()).first(conn)?)))
+                Ok(Some((task, claimable, entries.select(count_star()).first(conn)?)))
             })
             .await?;
-        Ok(found.map(|(task, entries)| (Loaded { task, now: SqliteEngine::now(self) }, entries)))
+        Ok(found.map(|(task, claimable, entries)| (Loaded { task, now: SqliteEngine::now(self), claimable }, entries)))
     }
 
     async fn count_by_status(

@@ -24,19 +24,19 @@ impl SqliteEngine {
         F: FnOnce(&mut SqliteConnection, Stamp) -> QueryResult<Vec<(String, i64)>> + Send + 'static,
     {
         let now = self.now();
-        let found: Vec<Task> = self
+        let found: Vec<(Task, bool)> = self
             .read(move |conn| {
                 let ids = ids(conn, Stamp(now))?;
                 ids.into_iter().filter_map(|(tenant_id, id)| readable(conn, &tenant_id, id).transpose()).collect()
             })
             .await?;
-        Ok(found.into_iter().map(|task| Loaded { task, now }).collect())
+        Ok(found.into_iter().map(|(task, claimable)| Loaded { task, now, claimable }).collect())
     }
 }
 
 /// One row that cannot be read must not keep the others waiting.
-fn readable(conn: &mut SqliteConnection, tenant_id: &str, id: i64) -> QueryResult<Option<Task>> {
-    match tasks::by_id(conn, tenant_id, id) {
+fn readable(conn: &mut SqliteConnection, tenant_id: &str, id: i64) -> QueryResult<Option<(Task, bool)>> {
+    match tasks::found(conn, tenant_id, id) {
         Err(Error::DeserializationError(error)) => {
             tracing::error!(error = &*error as &dyn std::error::Error, "a stored task cannot be read; left alone");
             Ok(None)

@@ -3,12 +3,12 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::future::join_all;
-use task_domain::decide::{self, Failure, NewTask};
+use task_domain::decide::{self, Change, Failure, Moment, NewTask};
 use task_domain::{Priority, RetryPolicy, Task, TaskStatus};
 use task_protocols::{ClaimRequest, TaskFilter};
 
 use crate::support::build::{queued, tenant};
-use crate::support::{Stores, claim_of, claim_types, secs, token_of};
+use crate::support::{Decision, Stores, claim_of, claim_types, secs, token_of};
 
 fn keyed(key: &str, limit: i32) -> NewTask {
     NewTask { concurrency_key: Some(key.into()), max_concurrent: Some(limit), ..queued() }
@@ -127,4 +127,54 @@ pub(crate) async fn each_task_has_its_own_limit_and_they_go_in_order(stores: Sto
     assert_eq!(claimed(&stores, 10).await, [narrow.id, last.id]);
     let request = ClaimRequest { max_tasks: 10, ..claim_of(&last) };
     assert!(stores.executions.claim(&request).await.unwrap().is_empty());
+}
+
+/// A run by hand under another key than the task had.
+fn run_under(key: Option<&'static str>) -> impl Fn(&Task, &Moment<'_>) -> Decision {
+    move |task, moment| {
+        let change = decide::execute(task, None, moment)?;
+        let (concurrency_key, max_concurrent) = (key.map(str::to_owned), key.map(|_| 1));
+        Ok(Change {
+            task: Task { concurrency_key, max_concurrent, ..change.task.clone() },
+            definition_changed: true,
+            ..change
+        })
+    }
+}
+
+pub(crate) async fn a_task_comes_under_a_limit_with_a_run_and_leaves_it_with_another(stores: Stores) {
+    let resting = NewTask { run_immediately: false, ..queued() };
+    let (first, second) = (stores.create(resting.clone()).await, stores.create(resting).await);
+    for task in [&first, &second] {
+        let task = stores.apply(task, run_under(Some("type:garden"))).await;
+        assert_eq!((task.concurrency_key.as_deref(), task.max_concurrent), (Some("type:garden"), Some(1)));
+    }
+    assert_eq!(claimed(&stores, 10).await, [first.id]);
+    stores.complete(&stores.load(&first).await).await;
+    assert_eq!(claimed(&stores, 10).await, [second.id]);
+    stores.complete(&stores.load(&second).await).await;
+    for task in [&first, &second] {
+        let task = stores.apply(task, run_under(None)).await;
+        assert_eq!((task.concurrency_key, task.max_concurrent), (None, None));
+    }
+    assert_eq!(claimed(&stores, 10).await, [first.id, second.id]);
+}
+
+pub(crate) async fn a_read_tells_whether_a_claim_may_take_the_task(stores: Stores) {
+    let claimable = async |task: &Task| {
+        let found = stores.tasks.find(&task.tenant_id, &task.task_id).await.unwrap().unwrap();
+        let (with_last, _) = stores.tasks.find_with_last(&task.tenant_id, &task.task_id).await.unwrap().unwrap();
+        assert_eq!(found.claimable, with_last.claimable);
+        found.claimable
+    };
+    let first = stores.create(keyed("printer", 1)).await;
+    let second = stores.create(keyed("printer", 1)).await;
+    assert_eq!((claimable(&first).await, claimable(&second).await), (true, false));
+    // What was let through may be claimed by a change as well: it is counted already.
+    let now = stores.now().await;
+    let held = stores.claim_at(&first, now, 60).await;
+    assert_eq!((claimable(&first).await, claimable(&second).await), (false, false));
+    stores.complete(&held).await;
+    assert!(claimable(&second).await);
+    assert!(!claimable(&stores.create(NewTask { run_immediately: false, ..queued() }).await).await);
 }

@@ -170,7 +170,9 @@ contract! {
         every_end_of_a_lease_makes_room
         what_is_let_through_and_taken_back_makes_room
         a_delayed_task_waits_for_its_time_and_then_for_room
-        each_task_has_its_own_limit_and_they_go_in_order;
+        each_task_has_its_own_limit_and_they_go_in_order
+        a_task_comes_under_a_limit_with_a_run_and_leaves_it_with_another
+        a_read_tells_whether_a_claim_may_take_the_task;
     leases:
         a_heartbeat_extends_the_lease_by_its_length_or_as_asked
         a_heartbeat_changes_the_lease_and_nothing_else

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 use task_domain::decide::{LeaseGuard, Rejection, Report};
 use task_domain::{Origin, Task, TaskStatus};
-use task_protocols::{MockExecutionStore, MockProgressStore, MockTaskStore, SaveOutcome};
+use task_protocols::{Loaded, MockExecutionStore, MockProgressStore, MockTaskStore, SaveOutcome};
 use task_service::{Amendment, OriginService, Said, Scope, ServiceError, StatusReport, WorkerService};
 
 use crate::support::{key, leased, loaded, saver, service, silent_hints, stored};
@@ -111,4 +111,41 @@ async fn the_scope_is_checked_before_anything_changes() {
     let both = key(&[Scope::TasksWrite, Scope::TasksWork], &[]);
     let error = other.put(&both, &task.task_id, Some("w2"), &Said::Nothing, &nothing).await.unwrap_err();
     assert!(matches!(error, ServiceError::NotHolder { .. }), "{error:?}");
+}
+
+/// The claim and the edit are one save also under a concurrency key; what the store holds back stays so.
+#[tokio::test]
+async fn a_task_under_a_key_is_claimed_and_edited_in_one_change_when_it_was_let_through() {
+    let caller = key(&[Scope::TasksWork, Scope::TasksWrite], &[]);
+    for claimable in [true, false] {
+        let keyed =
+            || Task { concurrency_key: Some("type:echo".into()), max_concurrent: Some(1), ..of_origin(stored(true)) };
+        let mut store = MockTaskStore::new();
+        store.expect_find().times(1).returning(move |_, _| Ok(Some(Loaded { claimable, ..loaded(keyed()) })));
+        store.expect_save().times(usize::from(claimable)).returning(|change| {
+            assert_eq!((change.task.status, change.task.name.as_str()), (TaskStatus::Running, "renamed"));
+            Ok(SaveOutcome::Saved { id: 7 })
+        });
+        let workers = WorkerService::new(
+            saver(MockTaskStore::new(), silent_hints()),
+            Arc::new(MockExecutionStore::new()),
+            Arc::new(MockProgressStore::new()),
+        );
+        let tasks = Arc::new(service(store, MockExecutionStore::new()));
+        let service = OriginService::new(tasks, workers, Origin::TaskRepository);
+        let running = StatusReport { status: TaskStatus::Running, result: None, error: None, lease_seconds: 60 };
+        let edit = Amendment { name: Some("renamed".into()), ..Amendment::default() };
+        let put = service.put(&caller, &keyed().task_id, Some("w1"), &Said::Reported(running), &edit).await;
+        if claimable {
+            assert_eq!(put.unwrap().status, TaskStatus::Running);
+        } else {
+            let refused = put.unwrap_err();
+            let waits = Rejection::InvalidTransition {
+                action: "claim",
+                from: TaskStatus::Queued,
+                to: Some(TaskStatus::Running),
+            };
+            assert!(matches!(&refused, ServiceError::Rejected(rejection) if *rejection == waits), "{refused:?}");
+        }
+    }
 }

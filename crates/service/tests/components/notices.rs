@@ -77,7 +77,7 @@ async fn the_owner_is_told_of_a_run_that_ended_whoever_ended_it() {
     // Its lease runs out for the last time.
     let mut lost = task.clone();
     lost.current.as_mut().unwrap().lost_leases = MAX_LOST_LEASES - 1;
-    let lost = Loaded { task: lost, now: now() + Duration::seconds(61) };
+    let lost = Loaded { now: now() + Duration::seconds(61), ..loaded(lost) };
     // Its deadline passes.
     let mut late = task.clone();
     late.current.as_mut().unwrap().timeout_at = Some(now());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeZone, Utc};
 use task_domain::decide::{self, Change, Moment};
-use task_domain::{Actor, Limits, OnDependencyFailure, Origin, SubscriptionLevel, Task, TenantId, TypeLimits, UserId};
+use task_domain::{Actor, Limits, OnDependencyFailure, Origin, SubscriptionLevel, Task, TenantId, UserId};
 use task_protocols::{
     Due, Hint, HintBus, Loaded, MockDependencyStore, MockExecutionStore, MockExecutorRegistry, MockHintBus,
     MockHistoryStore, MockProgressStore, MockTaskStore, MockTimedStore,
@@ -98,7 +98,7 @@ pub(crate) fn leased() -> Task {
 }
 
 pub(crate) fn loaded(task: Task) -> Loaded {
-    Loaded { task, now: now() }
+    Loaded { claimable: task.is_due(), task, now: now() }
 }
 
 pub(crate) fn policy(level: SubscriptionLevel) -> LimitsPolicy {
@@ -149,7 +149,6 @@ pub(crate) fn service_with(saver: Saver, executions: MockExecutionStore, depende
         executors: Arc::new(executors),
         dependencies,
         levels: levels(SubscriptionLevel::Basic),
-        type_limits: TypeLimits::default(),
         history: Arc::new(MockHistoryStore::new()),
         progress: Arc::new(MockProgressStore::new()),
         stopping: tokio_util::sync::CancellationToken::new(),

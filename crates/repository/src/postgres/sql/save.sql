@@ -66,6 +66,8 @@ hot AS (
         started_at = i.started_at,
         timeout_at = i.timeout_at,
         attempt_created_at = i.attempt_created_at,
+        concurrency_key = i.concurrency_key,
+        max_concurrent = i.max_concurrent,
         limited = i.limited,
         parked = i.parked,
         claim_request = CASE WHEN s.lease_token = i.lease_token THEN s.claim_request END
@@ -97,7 +99,9 @@ definition AS (
         retry = t.retry,
         credits_per_run = t.credits_per_run,
         version = t.version,
-        deleted_at = t.deleted_at
+        deleted_at = t.deleted_at,
+        concurrency_key = t.concurrency_key,
+        max_concurrent = t.max_concurrent
     FROM hot AS h
     CROSS JOIN LATERAL jsonb_populate_record(null::task.user_tasks, h.doc->'task') AS t
     WHERE jsonb_typeof(h.doc->'task') = 'object' AND d.tenant_id = h.tenant_id AND d.id = h.id
