@@ -8,12 +8,14 @@
 /// so that a turn compares to a time.
 pub const STEP: i64 = 1_000_000;
 
-/// The largest weight of an owner; the smallest is 1.
+/// The smallest weight of an owner, which one has for whom nothing else is configured.
+pub const MIN_WEIGHT: u32 = 1;
+/// The largest weight of an owner.
 pub const MAX_WEIGHT: u32 = 1000;
 
 /// How far apart the turns of two tasks of an owner of this weight are.
 pub fn step(weight: u32) -> i64 {
-    STEP / i64::from(weight.clamp(1, MAX_WEIGHT))
+    STEP / i64::from(weight.clamp(MIN_WEIGHT, MAX_WEIGHT))
 }
 
 /// The turn of an owner's next task in a lane that has got to the turn `reached`, when the owner's

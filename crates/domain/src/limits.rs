@@ -3,6 +3,7 @@
 use chrono::{DateTime, Duration, NaiveTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::fair_share::MIN_WEIGHT;
 use crate::text_enum::text_enum;
 
 text_enum! {
@@ -53,7 +54,7 @@ impl LimitExceeded {
     }
 }
 
-/// The limits of one level; `None` = none.
+/// What users of one level may use; `None` = as much as they like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LevelLimits {
@@ -63,6 +64,14 @@ pub struct LevelLimits {
     pub schedule_interval: i64,
     /// Per minute.
     pub task_execution_rate: Option<i64>,
+    /// How often one of its users is served, in proportion to others with work queued for the same
+    /// types; [`MIN_WEIGHT`] to [`crate::fair_share::MAX_WEIGHT`].
+    #[serde(default = "least_weight")]
+    pub weight: u32,
+}
+
+const fn least_weight() -> u32 {
+    MIN_WEIGHT
 }
 
 /// The limits of every level.
@@ -82,6 +91,7 @@ impl Default for Limits {
             daily_executions: daily,
             schedule_interval: interval,
             task_execution_rate: rate,
+            weight: MIN_WEIGHT,
         };
         Self {
             free: level(Some(5), Some(10), 15 * 60, Some(10)),
@@ -125,6 +135,15 @@ pub struct Usage {
 }
 
 impl LevelLimits {
+    /// No limit.
+    pub const NONE: Self = Self {
+        active_tasks: None,
+        daily_executions: None,
+        schedule_interval: 1,
+        task_execution_rate: None,
+        weight: MIN_WEIGHT,
+    };
+
     /// Whether `demand` needs a count at all.
     pub fn concern(&self, demand: Demand) -> bool {
         (demand.active_task && self.active_tasks.is_some())

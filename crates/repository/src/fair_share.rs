@@ -11,14 +11,15 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use task_domain::decide::Change;
-use task_domain::{Handler, Task, fair_share};
+use task_domain::fair_share::{self, MIN_WEIGHT};
+use task_domain::{Handler, Task};
 use task_protocols::ClaimRequest;
 
 /// Owners' lines that are remembered; past it those that hold nobody back any more are forgotten, and
 /// if that does not help, all.
 const MAX_LINES: usize = 200_000;
 
-/// Weights of owners, 1 to 1000, by user or key id; everybody else's is 1.
+/// Weights of owners, 1 to 1000, by user or key id; everybody else's is that of its level.
 pub type Weights = HashMap<String, u32>;
 
 /// What is queued, and by whom.
@@ -31,6 +32,8 @@ pub(crate) struct Queued<'a> {
     pub(crate) owner: &'a str,
     /// Since when it may be claimed, in microseconds.
     pub(crate) run_at: i64,
+    /// The weight of the owner's level, where it is known.
+    pub(crate) weight: Option<u32>,
 }
 
 /// Turns of one owner's claimable tasks as the rows have them.
@@ -54,8 +57,15 @@ struct Lane {
     reached: i64,
     /// The highest turn given, here or in a lane that is claimed together with this one.
     highest: i64,
-    /// The last turn of each owner, by tenant and owner.
-    lines: HashMap<(String, String), i64>,
+    /// What each owner was given last, by tenant and owner.
+    lines: HashMap<(String, String), Last>,
+}
+
+#[derive(Clone, Copy)]
+struct Last {
+    turn: i64,
+    /// The weight of the owner's level as it was known last: a further attempt is queued without it.
+    weight: u32,
 }
 
 #[derive(Default)]
@@ -75,8 +85,9 @@ impl FairShare {
         Self { weights, lanes: Mutex::default() }
     }
 
-    fn weight(&self, owner: &str) -> u32 {
-        self.weights.get(owner).copied().unwrap_or(1)
+    /// An owner's own weight, else that of its level.
+    fn weight(&self, owner: &str, of_level: u32) -> u32 {
+        self.weights.get(owner).copied().unwrap_or(of_level)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Lanes> {
@@ -99,9 +110,10 @@ impl FairShare {
         }
         let line = (queued.tenant_id.to_owned(), queued.owner.to_owned());
         let last = lane.lines.get(&line).copied();
-        let turn = fair_share::turn(lane.reached, last, self.weight(queued.owner));
+        let weight = queued.weight.or(last.map(|last| last.weight)).unwrap_or(MIN_WEIGHT);
+        let turn = fair_share::turn(lane.reached, last.map(|last| last.turn), self.weight(queued.owner, weight));
         lane.highest = lane.highest.max(turn);
-        if lane.lines.insert(line, turn).is_none() {
+        if lane.lines.insert(line, Last { turn, weight }).is_none() {
             *lines += 1;
         }
         turn
@@ -110,10 +122,10 @@ impl FairShare {
     /// What was to have a turn was not queued: the owner's next task has one step less to wait.
     pub(crate) fn give_back(&self, queued: &Queued<'_>) {
         let line = (queued.tenant_id.to_owned(), queued.owner.to_owned());
-        let step = fair_share::step(self.weight(queued.owner));
         if let Some(last) = self.lock().lanes.get_mut(&LaneName::of(queued)).and_then(|lane| lane.lines.get_mut(&line))
         {
-            *last = last.saturating_sub(step);
+            let step = fair_share::step(self.weight(queued.owner, last.weight));
+            last.turn = last.turn.saturating_sub(step);
         }
     }
 
@@ -162,6 +174,7 @@ impl FairShare {
             });
             lane.reached = lane.reached.min(first);
             lane.highest = lane.highest.max(last);
+            let last = Last { turn: last, weight: queued.weight.unwrap_or(MIN_WEIGHT) };
             if lane.lines.insert((queued.tenant_id.to_owned(), queued.owner.to_owned()), last).is_none() {
                 new += 1;
             }
@@ -177,7 +190,7 @@ impl Lanes {
         }
         for lane in self.lanes.values_mut() {
             let reached = lane.reached;
-            lane.lines.retain(|_, last| *last > reached);
+            lane.lines.retain(|_, last| last.turn > reached);
         }
         self.lanes.retain(|_, lane| !lane.lines.is_empty());
         self.lines = self.lanes.values().map(|lane| lane.lines.len()).sum();
@@ -217,6 +230,7 @@ impl<'a> Queued<'a> {
             priority: task.priority.number(),
             owner: task.owner(),
             run_at: current.run_at.timestamp_micros(),
+            weight: change.limits.map(|limits| limits.weight),
         })
     }
 }

@@ -13,6 +13,7 @@ fn the_default_limits_are_those_of_the_design() {
         daily_executions,
         schedule_interval,
         task_execution_rate,
+        weight: 1,
     };
     let limits = Limits::default();
     assert_eq!(limits.of(SubscriptionLevel::Free), row(Some(5), Some(10), 900, Some(10)));
@@ -56,7 +57,7 @@ proptest! {
 
     #[test]
     fn what_a_command_does_not_demand_is_never_refused(used in 0i64..1_000_000) {
-        let nothing_left = LevelLimits { active_tasks: Some(0), daily_executions: Some(0), task_execution_rate: Some(0), schedule_interval: 1 };
+        let nothing_left = LevelLimits { active_tasks: Some(0), daily_executions: Some(0), task_execution_rate: Some(0), ..none() };
         prop_assert_eq!(nothing_left.check(Demand::default(), everything(used)), Ok(()));
         prop_assert!(!nothing_left.concern(Demand::default()));
         prop_assert_eq!(none().check(ALL, everything(used)), Ok(()));
@@ -67,7 +68,13 @@ proptest! {
 }
 
 fn none() -> LevelLimits {
-    LevelLimits { active_tasks: None, daily_executions: None, schedule_interval: 1, task_execution_rate: None }
+    LevelLimits {
+        active_tasks: None,
+        daily_executions: None,
+        schedule_interval: 1,
+        task_execution_rate: None,
+        weight: 1,
+    }
 }
 
 fn everything(used: i64) -> Usage {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde::Deserialize;
+use task_domain::fair_share::{MAX_WEIGHT, MIN_WEIGHT};
 use task_domain::{Limits, SubscriptionLevel, TypeLimits};
 use task_service::RetentionConfig;
 
@@ -174,7 +175,11 @@ impl LimitsSettings {
                 return Some(format!("{} must be 0 or more; leave it out for no limit", name(limit)));
             }
             let shortest = of.schedule_interval;
-            (shortest < 1).then(|| format!("{} must be 1 or more seconds", name("schedule_interval")))
+            if shortest < 1 {
+                return Some(format!("{} must be 1 or more seconds", name("schedule_interval")));
+            }
+            let is_weight = (MIN_WEIGHT..=MAX_WEIGHT).contains(&of.weight);
+            (!is_weight).then(|| format!("{} must be from {MIN_WEIGHT} to {MAX_WEIGHT}", name("weight")))
         })
     }
 }
@@ -182,7 +187,7 @@ impl LimitsSettings {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FairShareSettings {
-    /// By user or key id; everybody else's is 1.
+    /// By user or key id; everybody else's is that of its level.
     pub weights: HashMap<String, u32>,
 }
 

@@ -272,7 +272,15 @@ pub(super) async fn learn_turns(engine: &PostgresEngine) -> StoreResult<()> {
         .await
         .map_err(errors::failed)?;
     engine.fair_share.learn(rows.iter().map(|(handler, tenant_id, task_type, priority, owner, first, last)| {
-        let queued = Queued { handler: handler.0, tenant_id, task_type, priority: *priority, owner, run_at: *first };
+        let queued = Queued {
+            handler: handler.0,
+            tenant_id,
+            task_type,
+            priority: *priority,
+            owner,
+            run_at: *first,
+            weight: None,
+        };
         Line { queued, first: *first, last: *last }
     }));
     Ok(())

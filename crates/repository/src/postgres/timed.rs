@@ -131,6 +131,7 @@ async fn release(
                 priority: *priority,
                 owner,
                 run_at: *run_at,
+                weight: None,
             });
             let turns: Vec<i64> = queued.clone().map(|queued| fair_share.take(&queued)).collect();
             let (tenants, ids): (Vec<&str>, Vec<i64>) = due.iter().map(|row| (row.0.as_str(), row.1)).unzip();

@@ -130,6 +130,7 @@ mod tests {
                 daily_executions: None,
                 schedule_interval: 1,
                 task_execution_rate: None,
+                weight: 1,
             },
             demand: Demand { active_task: true, ..Demand::default() },
         }

@@ -144,6 +144,7 @@ impl StateRow {
             priority: self.priority,
             owner: self.user_id.as_deref().or(self.key_id.as_deref()).unwrap_or_default(),
             run_at: self.run_at.map_or(self.turn, |at| at.0.timestamp_micros()),
+            weight: None,
         }
     }
 

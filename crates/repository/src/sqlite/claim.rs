@@ -196,7 +196,15 @@ pub(super) fn learn_turns(conn: &mut SqliteConnection, fair_share: &FairShare) -
         let (handler, tenant_id, task_type, priority, user_id, key_id) = lane;
         let owner = user_id.as_deref().or(key_id.as_deref()).unwrap_or_default();
         let (first, last) = ((*first)?, (*last)?);
-        let queued = Queued { handler: handler.0, tenant_id, task_type, priority: *priority, owner, run_at: first };
+        let queued = Queued {
+            handler: handler.0,
+            tenant_id,
+            task_type,
+            priority: *priority,
+            owner,
+            run_at: first,
+            weight: None,
+        };
         Some(Line { queued, first, last })
     }));
     Ok(())

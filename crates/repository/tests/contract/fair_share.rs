@@ -1,7 +1,7 @@
 //! Owners take turns within a priority.
 
 use task_domain::decide::{self, Failure, NewTask};
-use task_domain::{RetryPolicy, Task};
+use task_domain::{LevelLimits, RetryPolicy, Task};
 
 use crate::support::build::{queued, user};
 use crate::support::{Stores, claim_types, secs, token_of};
@@ -73,6 +73,28 @@ pub(crate) async fn weights_decide_how_often_an_owner_is_served(stores: Stores) 
     }
     let heavy = count(&served, "heavy");
     assert!((270..=330).contains(&heavy), "{heavy} of {}", served.len());
+}
+
+/// Of a level that has the weight 3, also for attempts that are queued anew, which know of no level.
+pub(crate) async fn an_owner_has_the_weight_of_its_level(stores: Stores) {
+    let fill = async |owner: &str, weight: u32| {
+        for _ in 0..200 {
+            let mut change = decide::create(of(owner), &crate::support::moment(stores.now().await)).unwrap();
+            change.limits = Some(LevelLimits { weight, ..LevelLimits::NONE });
+            stores.save(&change).await;
+        }
+    };
+    fill("pro", 3).await;
+    fill("free", 1).await;
+    // An owner's own weight, which these tests give `heavy`, stands before that of its level.
+    fill("heavy", 1).await;
+    let mut served = Vec::new();
+    for _ in 0..21 {
+        served.extend(claim(&stores, 10).await.iter().map(|task| task.owner().to_owned()));
+    }
+    let counts = ["pro", "heavy", "free"].map(|owner| count(&served, owner));
+    assert!((80..=100).contains(&counts[0]) && (80..=100).contains(&counts[1]), "{counts:?}");
+    assert!((25..=35).contains(&counts[2]), "{counts:?}");
 }
 
 pub(crate) async fn an_owners_own_tasks_keep_their_order(stores: Stores) {

@@ -82,8 +82,13 @@ pub(crate) async fn what_was_not_created_leaves_no_key_behind(stores: Stores) {
     stores.save(&fits).await;
 }
 
-const ONE: LevelLimits =
-    LevelLimits { active_tasks: Some(1), daily_executions: None, schedule_interval: 1, task_execution_rate: None };
+const ONE: LevelLimits = LevelLimits {
+    active_tasks: Some(1),
+    daily_executions: None,
+    schedule_interval: 1,
+    task_execution_rate: None,
+    weight: 1,
+};
 
 pub(crate) async fn a_repeat_is_told_even_when_the_limit_is_used_up(stores: Stores) {
     let limited = async || Change { limits: Some(ONE), ..keyed(&stores, queued(), "k").await };

@@ -128,6 +128,7 @@ contract! {
         a_late_owners_ten_tasks_do_not_wait_for_2000_of_another
         work_of_another_type_does_not_wait_either
         weights_decide_how_often_an_owner_is_served
+        an_owner_has_the_weight_of_its_level
         an_owners_own_tasks_keep_their_order
         delayed_attempts_take_turns_with_what_others_queued
         a_refused_create_costs_its_owner_no_turn;

@@ -15,6 +15,7 @@ fn limited(new: NewTask, active_tasks: i64, now: chrono::DateTime<chrono::Utc>) 
         daily_executions: None,
         schedule_interval: 1,
         task_execution_rate: None,
+        weight: 1,
     };
     Change { limits: Some(limits), ..decide::create(new, &moment(now)).unwrap() }
 }

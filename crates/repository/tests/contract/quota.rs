@@ -8,8 +8,13 @@ use task_protocols::SaveOutcome;
 use crate::support::build::{new_task, queued, tenant, user};
 use crate::support::{Stores, moment, secs, token_of};
 
-const NONE: LevelLimits =
-    LevelLimits { active_tasks: None, daily_executions: None, schedule_interval: 1, task_execution_rate: None };
+const NONE: LevelLimits = LevelLimits {
+    active_tasks: None,
+    daily_executions: None,
+    schedule_interval: 1,
+    task_execution_rate: None,
+    weight: 1,
+};
 const ACTIVE: LevelLimits = LevelLimits { active_tasks: Some(20), ..NONE };
 
 fn limited(limits: LevelLimits, change: Change) -> Change {
@@ -90,6 +95,7 @@ pub(crate) async fn an_edit_of_an_active_task_is_not_limited(stores: Stores) {
         daily_executions: Some(0),
         task_execution_rate: Some(0),
         schedule_interval: 1,
+        weight: 1,
     };
     let patch = TaskPatch { name: Some("x".into()), ..TaskPatch::default() };
     let change = limited(none_left, decide::update(&task, &patch, &moment(stores.now().await)).unwrap());
