@@ -82,6 +82,10 @@ pub enum ConnectError {
         "sslrootcert in the PostgreSQL URL checks nothing with this sslmode; write sslmode=verify-full, verify-ca or require"
     )]
     UnusedRootCertificates,
+    #[error(
+        "{0} in the PostgreSQL URL is not supported; leave it out, and let a password or the network say who connects"
+    )]
+    ClientCertificate(&'static str),
     #[error("the certificates of sslrootcert in the PostgreSQL URL cannot be read from {}", .path.display())]
     RootCertificates { path: PathBuf, source: Box<dyn std::error::Error + Send + Sync> },
     #[error(
@@ -132,6 +136,8 @@ fn tls_settings(query: &str) -> Result<(TlsSettings, String), ConnectError> {
             // The machine's own, which is what is meant without it, too.
             "sslrootcert" if value == "system" => settings.root_certificates = None,
             "sslrootcert" => settings.root_certificates = Some(PathBuf::from(text()?.into_owned())),
+            "sslcert" => return Err(ConnectError::ClientCertificate("sslcert")),
+            "sslkey" => return Err(ConnectError::ClientCertificate("sslkey")),
             _ => others.push(pair),
         }
     }
@@ -187,6 +193,9 @@ mod tests {
     fn what_cannot_be_meant_of_tls_is_refused_by_name() {
         for mode in ["allow", "Require", "verify", ""] {
             assert!(matches!(tls(&format!("?sslmode={mode}")), Err(ConnectError::TlsMode)), "{mode}");
+        }
+        for query in ["?sslcert=/me.pem", "?sslmode=require&sslkey=/me.key"] {
+            assert!(matches!(tls(query), Err(ConnectError::ClientCertificate(_))), "{query}");
         }
         for query in ["?sslrootcert=/ca.pem", "?sslmode=disable&sslrootcert=/ca.pem"] {
             assert!(matches!(tls(query), Err(ConnectError::UnusedRootCertificates)), "{query}");
