@@ -10,7 +10,9 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream;
 use task_domain::{TaskId, TenantId};
-use task_protocols::{BusError, EventBus, EventFilter, Hint, HintBus, OutboxEvent, OutboxStore, RelayLock, StoreError};
+use task_protocols::{
+    Backoff, BusError, EventBus, EventFilter, Hint, HintBus, OutboxEvent, OutboxStore, RelayLock, StoreError,
+};
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -141,7 +143,7 @@ impl Relay {
                     }
                 }
                 Err(error) => {
-                    let wait = backoff.next();
+                    let wait = backoff.wait();
                     tracing::warn!(error = &error as &dyn std::error::Error, ?wait, "events wait in the outbox");
                     tokio::select! {
                         () = tokio::time::sleep(wait) => {}
@@ -296,28 +298,4 @@ async fn changed(hints: &mut broadcast::Receiver<Hint>) {
         hints.try_recv(),
         Err(broadcast::error::TryRecvError::Empty | broadcast::error::TryRecvError::Closed)
     ) {}
-}
-
-/// Growing waits with jitter, so that instances do not return in one moment.
-struct Backoff {
-    next: Duration,
-    max: Duration,
-}
-
-impl Backoff {
-    const FIRST: Duration = Duration::from_millis(100);
-
-    fn new(max: Duration) -> Self {
-        Self { next: Self::FIRST, max }
-    }
-
-    fn reset(&mut self) {
-        self.next = Self::FIRST;
-    }
-
-    fn next(&mut self) -> Duration {
-        let wait = self.next.mul_f64(0.75 + f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 512.0);
-        self.next = (self.next * 2).min(self.max);
-        wait
-    }
 }

@@ -6,6 +6,7 @@
 mod analytics;
 mod api_keys;
 pub mod background;
+mod backoff;
 mod bus;
 mod clock;
 mod conversations;
@@ -32,6 +33,7 @@ mod track;
 
 pub use analytics::{AnalyticsStore, Figures, HourOfExecutions};
 pub use api_keys::{ApiKey, ApiKeyStore};
+pub use backoff::Backoff;
 pub use bus::{BusError, EventBus};
 pub use clock::Clock;
 pub use conversations::ConversationStore;

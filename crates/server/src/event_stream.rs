@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::web::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::Value;
-use task_protocols::{EventFilter, OutboxEvent, OutboxStore, StoreError};
+use task_protocols::{Backoff, EventFilter, OutboxEvent, OutboxStore, StoreError, StoreResult};
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,8 @@ use crate::sse;
 /// among all that are kept would outlast its time limit, and every try anew would, too.
 const WINDOW: i64 = 5_000;
 const BATCH: i64 = 100;
+/// Longest wait between two reads while the store is away.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// What an [`EventStream`] reads, and what ends it.
 pub(crate) struct EventSources {
@@ -53,6 +56,9 @@ pub(crate) struct EventStream {
     /// Up to where the store is to be read, for the feed does not bring it; not above `position`: the
     /// newest one is still to be asked for. `None`: the feed brings all that comes.
     behind: Option<i64>,
+    /// While the store is away the stream waits for it: a client that is sent off would only come back,
+    /// and be refused.
+    away: Option<Backoff>,
     ready: VecDeque<Bytes>,
     last_sent: Instant,
 }
@@ -70,13 +76,14 @@ impl EventStream {
             position: start.position,
             told: start.position,
             behind: Some(start.newest),
+            away: None,
             ready,
             last_sent: Instant::now(),
         }
     }
 
-    /// The next frame; `None` ends the stream, and the client resumes: the store is away, shutdown has
-    /// begun, the key stands no more, or what comes next was removed before it was read.
+    /// The next frame; `None` ends the stream, and the client resumes: shutdown has begun, the key
+    /// stands no more, or what comes next was removed before it was read.
     pub(crate) async fn next(&mut self) -> Option<Bytes> {
         loop {
             if let Some(frame) = self.ready.pop_front() {
@@ -87,29 +94,55 @@ impl EventStream {
                 return None;
             }
             match self.behind {
-                Some(newest) => self.catch_up(newest).await?,
+                Some(newest) => match self.catch_up(newest).await {
+                    Ok(read) => {
+                        self.away = None;
+                        read?;
+                    }
+                    Err(StoreError::Unavailable(cause)) => self.wait_for_store(cause.as_ref()).await?,
+                    Err(error) => {
+                        tracing::error!(error = &error as &dyn std::error::Error, "an event stream ends");
+                        return None;
+                    }
+                },
                 None => self.listen().await?,
             }
         }
     }
 
+    async fn wait_for_store(&mut self, cause: &(dyn std::error::Error + 'static)) -> Option<()> {
+        if self.away.is_none() {
+            tracing::warn!(error = cause, "an event stream waits for the store");
+        }
+        let wait = self.away.get_or_insert_with(|| Backoff::new(LONGEST_WAIT)).wait();
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = &mut self.sources.revoked => return None,
+            () = self.sources.stopping.cancelled() => return None,
+        }
+        if self.last_sent.elapsed() >= sse::KEEP_ALIVE {
+            self.ready.push_back(sse::comment("keep-alive"));
+        }
+        Some(())
+    }
+
     /// Reads one window of what is kept, up to `newest`.
-    async fn catch_up(&mut self, newest: i64) -> Option<()> {
+    async fn catch_up(&mut self, newest: i64) -> StoreResult<Option<()>> {
         let outbox = &self.sources.outbox;
         let through = newest.min(self.position + WINDOW);
         let mut events = match through > self.position {
-            true => outbox.events_after(&self.filter, self.position, through, BATCH).await.map_err(log).ok()?,
+            true => outbox.events_after(&self.filter, self.position, through, BATCH).await?,
             false => Vec::new(),
         };
         // Asked for after the read, so that it tells what was removed before.
-        let (oldest, newest_by_now) = outbox.position_range().await.map_err(log).ok()?;
+        let (oldest, newest_by_now) = outbox.position_range().await?;
         if self.position + 1 < oldest {
             tracing::warn!(position = self.position, oldest, "an event stream ends: what comes next was removed");
-            return None;
+            return Ok(None);
         }
         if newest <= self.position {
             self.behind = (newest_by_now > self.position).then_some(newest_by_now);
-            return Some(());
+            return Ok(Some(()));
         }
         let last = events.last().and_then(|event| event.position);
         self.position = last.filter(|_| events.len() as i64 >= BATCH).unwrap_or(through);
@@ -119,7 +152,7 @@ impl EventStream {
         if events.is_empty() {
             self.tell_position();
         }
-        Some(())
+        Ok(Some(()))
     }
 
     async fn listen(&mut self) -> Option<()> {
@@ -183,11 +216,6 @@ impl EventStream {
             self.told = self.position;
         }
     }
-}
-
-/// Its client only sees that the stream ended.
-fn log(error: StoreError) {
-    tracing::warn!(error = &error as &dyn std::error::Error, "an event stream ends: the store cannot be read");
 }
 
 #[cfg(test)]

@@ -61,6 +61,9 @@ impl Settings {
         if !(1..=500).contains(&self.database.pool_size) {
             return wrong("database.pool_size (DATABASE_POOL_SIZE) must be from 1 to 500");
         }
+        if !(1..=60).contains(&self.database.acquire_timeout_seconds) {
+            return wrong("database.acquire_timeout_seconds (DATABASE_ACQUIRE_TIMEOUT_SECONDS) must be from 1 to 60");
+        }
         if !(1..=64).contains(&self.service.http_workers) {
             return wrong("service.http_workers (HTTP_WORKERS) must be from 1 to 64");
         }

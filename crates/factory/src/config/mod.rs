@@ -28,6 +28,7 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("PG_DSN", "database.url"),
     ("DATABASE_URL", "database.url"),
     ("DATABASE_POOL_SIZE", "database.pool_size"),
+    ("DATABASE_ACQUIRE_TIMEOUT_SECONDS", "database.acquire_timeout_seconds"),
     ("NATS_URL", "nats.url"),
     ("API_KEY", "auth.api_key"),
     ("GATEWAY_SECRET", "auth.gateway_secret"),

@@ -55,6 +55,8 @@ pub struct ServiceSettings {
 pub struct DatabaseSettings {
     pub url: SecretString,
     pub pool_size: usize,
+    /// Longest wait for a connection.
+    pub acquire_timeout_seconds: u64,
 }
 
 #[derive(Debug, Clone, Deserialize)]

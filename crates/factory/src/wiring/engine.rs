@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use task_protocols::{
@@ -75,6 +76,7 @@ pub(crate) async fn open(settings: &Settings, migrate: bool) -> Result<Stores, S
     if url.starts_with("postgres") {
         let config = PostgresConfig {
             main_connections: settings.database.pool_size,
+            acquire_timeout: Duration::from_secs(settings.database.acquire_timeout_seconds),
             max_progress_entries,
             weights,
             ..PostgresConfig::new(url)

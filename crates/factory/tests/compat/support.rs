@@ -63,7 +63,9 @@ impl Answer {
 }
 
 pub(crate) fn settings(environment: &[(&str, &str)]) -> Settings {
-    let mut all = vec![("SERVICE_PORT", "0"), ("LOG_LEVEL", "warn")];
+    // Patient with the connections: other tests keep the database busy.
+    let patience = ("DATABASE_ACQUIRE_TIMEOUT_SECONDS", "60");
+    let mut all = vec![("SERVICE_PORT", "0"), ("LOG_LEVEL", "warn"), patience];
     all.extend(PORTS);
     all.extend_from_slice(environment);
     Settings::from_environment(None, true, |name| {

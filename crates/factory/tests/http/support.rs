@@ -188,7 +188,9 @@ fn settings(environment: &[(&str, &str)], development: bool) -> Settings {
 }
 
 fn settings_with(file: Option<&Path>, environment: &[(&str, &str)], development: bool) -> Settings {
-    let mut all = vec![("SERVICE_PORT", "0"), ("LOG_LEVEL", "warn")];
+    // Patient with the connections: other tests keep the database busy.
+    let patience = ("DATABASE_ACQUIRE_TIMEOUT_SECONDS", "60");
+    let mut all = vec![("SERVICE_PORT", "0"), ("LOG_LEVEL", "warn"), patience];
     all.extend_from_slice(&task_testkit::ports::NO_DROP_INS);
     all.extend_from_slice(environment);
     Settings::from_environment(file, development, |name| {

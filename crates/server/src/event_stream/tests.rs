@@ -96,6 +96,33 @@ async fn a_full_batch_goes_on_behind_its_last_event() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_store_that_is_away_is_waited_for_and_the_client_kept() {
+    let (mut outbox, tries) = (MockOutboxStore::new(), std::sync::atomic::AtomicUsize::new(0));
+    outbox.expect_position_range().returning(|| Ok((1, 1)));
+    outbox.expect_events_after().returning(move |_, _, _, _| {
+        match tries.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+            0..10 => Err(StoreError::unavailable("away")),
+            _ => Ok(vec![event(1, "ann")]),
+        }
+    });
+    let start = Start { position: 0, newest: 1, named: true };
+    let mut open = open(outbox, start, futures::future::pending().boxed());
+    assert!(next(&mut open).await.unwrap().starts_with(": ok\n"));
+    assert_eq!(next(&mut open).await.unwrap(), ": keep-alive\n\n", "it takes long");
+    while !next(&mut open).await.unwrap().contains("\nid: 1\n") {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_damaged_store_ends_the_stream() {
+    let mut outbox = MockOutboxStore::new();
+    outbox.expect_events_after().returning(|_, _, _, _| Err(StoreError::internal("damaged")));
+    let start = Start { position: 0, newest: 1, named: true };
+    let mut open = open(outbox, start, futures::future::pending().boxed());
+    next(&mut open).await.unwrap();
+    assert_eq!(next(&mut open).await, None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_removed_before_it_is_read_ends_the_stream() {
     let range = Arc::new(Mutex::new((1, 20_000)));
     let (outbox, _) = store(Arc::clone(&range), Vec::new());

@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use task_protocols::{StatusChange, TaskKey, TrackHead, TrackPosition};
+use task_protocols::{Backoff, StatusChange, StoreError, TaskKey, TrackHead, TrackPosition};
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
@@ -13,6 +14,9 @@ use super::hub::{Live, next_page};
 use super::order::{Batch, Cursor};
 use super::{TrackEvent, TrackFrame, TrackService, TrackStart};
 use crate::{Caller, ServiceError};
+
+/// Longest wait between two reads while the store is away.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// Where the frames come from.
 enum Mode {
@@ -34,6 +38,9 @@ pub struct TrackStream {
     over: bool,
     mode: Mode,
     ready: VecDeque<TrackFrame>,
+    /// While the store is away the stream waits for it: a client that is sent off would only come back,
+    /// and be refused.
+    away: Option<Backoff>,
     begins_at: Option<TrackPosition>,
 }
 
@@ -53,6 +60,7 @@ impl TrackStream {
             over,
             mode: Mode::History,
             ready: VecDeque::new(),
+            away: None,
             begins_at: None,
         }
     }
@@ -104,8 +112,8 @@ impl TrackStream {
     }
 
     /// The next frame, when there is one; `None` when the stream ends: all is told, or the task was
-    /// deleted, the caller's key revoked, the listener too slow, the store away, or shutdown has
-    /// begun, and the client may resume. Nothing is lost when this future is dropped before its end.
+    /// deleted, the caller's key revoked, the listener too slow, or shutdown has begun, and the client
+    /// may resume. Nothing is lost when this future is dropped before its end.
     pub async fn next(&mut self) -> Option<TrackFrame> {
         loop {
             if let Some(frame) = self.ready.pop_front() {
@@ -116,9 +124,10 @@ impl TrackStream {
                 return None;
             }
             if matches!(self.mode, Mode::History) {
-                // The client comes back; where the store is away, it is told so then.
-                if !matches!(self.read_history().await, Ok(Some(()))) {
-                    self.mode = Mode::Ended;
+                match self.read_history().await {
+                    Ok(Some(())) => self.away = None,
+                    Ok(None) => self.mode = Mode::Ended,
+                    Err(error) => self.wait_for_store(&error).await,
                 }
             } else {
                 self.listen().await;
@@ -151,6 +160,21 @@ impl TrackStream {
             self.mode = Mode::Ended;
         }
         Ok(Some(()))
+    }
+
+    /// Waits before the next try; a store that is damaged ends the stream.
+    async fn wait_for_store(&mut self, error: &ServiceError) {
+        if !matches!(error, ServiceError::Store(StoreError::Unavailable(_))) {
+            tracing::error!(error = error as &dyn std::error::Error, "a progress stream ends");
+            self.mode = Mode::Ended;
+            return;
+        }
+        let wait = self.away.get_or_insert_with(|| Backoff::new(LONGEST_WAIT)).wait();
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = &mut self.revoked => self.mode = Mode::Ended,
+            () = self.service.stopping.cancelled() => {}
+        }
     }
 
     /// Of a finished task whose history is not kept any more, how it ended is still known.

@@ -1,5 +1,6 @@
 //! Streams over a store in memory: no gap, no repeat, in order, and little reading.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -213,6 +214,16 @@ async fn the_stream_of_a_deleted_task_ends() {
     assert_eq!(rest(stream).await, Vec::<String>::new());
     let gone = world.service.open(&user("ann"), &world.task.task_id, TrackOptions::default()).await;
     assert!(matches!(gone, Err(ServiceError::TaskNotFound { .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_away_is_waited_for_and_the_listener_kept() {
+    let world = World::new(MockApiKeyStore::new());
+    world.memory.report(500);
+    world.memory.become_(TaskStatus::Completed, None);
+    let stream = world.open(TrackStart::Beginning).await;
+    world.memory.failing.store(4, Ordering::SeqCst);
+    assert_eq!(rest(stream).await, world.memory.all());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use serde_json::json;
 use task_domain::{ExecutionStatus, TaskStatus};
 use task_protocols::{
-    ProgressEntry, StatusChange, StoreResult, TaskKey, TrackFrom, TrackHead, TrackPage, TrackPosition, TrackStore,
+    ProgressEntry, StatusChange, StoreError, StoreResult, TaskKey, TrackFrom, TrackHead, TrackPage, TrackPosition,
+    TrackStore,
 };
 use uuid::Uuid;
 
@@ -27,6 +28,8 @@ pub(crate) struct Log {
 pub(crate) struct Memory {
     pub(crate) log: Mutex<Log>,
     reads: AtomicUsize,
+    /// So many of the next reads find the store away.
+    pub(crate) failing: AtomicUsize,
 }
 
 impl Memory {
@@ -109,6 +112,9 @@ impl TrackStore for Memory {
 
     async fn track(&self, _: &TaskKey, from: TrackFrom) -> StoreResult<Option<TrackPage>> {
         self.reads.fetch_add(1, Ordering::SeqCst);
+        if self.failing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+            return Err(StoreError::unavailable("away"));
+        }
         let Some(head) = self.head() else { return Ok(None) };
         let log = self.log.lock().unwrap();
         let after = from.position.progress.max(log.trimmed);
