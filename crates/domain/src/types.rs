@@ -16,12 +16,15 @@ pub const BUILTIN: &[&str] = &[
     "todo",
     "reminder",
     "calendar_event",
-    "conversation",
+    CONVERSATION,
     "organism",
 ];
 
 /// The type whose `reminder_time` is its run time.
 pub const REMINDER: &str = "reminder";
+
+/// The type whose entries are worked at one by one; also the type of Task Management's tasks.
+pub const CONVERSATION: &str = "conversation";
 
 /// The type whose event goes when the task is deleted.
 pub const CALENDAR_EVENT: &str = "calendar_event";

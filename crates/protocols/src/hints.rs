@@ -1,7 +1,7 @@
 //! Hints: wake-ups between the loops of one instance and between instances.
 
 use serde::{Deserialize, Serialize};
-use task_domain::{Handler, LeaseLost, TaskId, TenantId};
+use task_domain::{Handler, LeaseLost, Origin, TaskId, TenantId};
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
@@ -12,7 +12,14 @@ use uuid::Uuid;
 pub enum Hint {
     /// A committed change put an execution into the queue; without a tenant: some, of types that the
     /// sender does not know.
-    WorkQueued { handler: Handler, tenant_id: Option<TenantId>, task_type: String },
+    WorkQueued {
+        handler: Handler,
+        tenant_id: Option<TenantId>,
+        task_type: String,
+        /// The API that made the task, where it is known.
+        #[serde(default)]
+        origin: Option<Origin>,
+    },
     /// A committed change moved this task; its events are in the outbox.
     TaskChanged { tenant_id: TenantId, task_id: TaskId },
     /// Progress entries of this task were committed.
@@ -21,6 +28,13 @@ pub enum Hint {
     LeaseTaken(LeaseTaken),
     /// The relay published events.
     EventsPublished,
+}
+
+impl Hint {
+    /// Work was queued that the sender knows nothing else of.
+    pub fn some_work(handler: Handler) -> Self {
+        Self::WorkQueued { handler, tenant_id: None, task_type: String::new(), origin: None }
+    }
 }
 
 /// A lease that its worker lost to somebody else's command.
@@ -76,8 +90,12 @@ mod tests {
             reason: LeaseLost::Cancelled,
             message: Some("because".into()),
         };
-        let queued =
-            Hint::WorkQueued { handler: Handler::Worker, tenant_id: Some(tenant_id.clone()), task_type: "x".into() };
+        let queued = Hint::WorkQueued {
+            handler: Handler::Worker,
+            tenant_id: Some(tenant_id.clone()),
+            task_type: "x".into(),
+            origin: Some(Origin::Seedcore),
+        };
         let changed = Hint::TaskChanged { tenant_id, task_id };
         for hint in [queued, changed, Hint::LeaseTaken(taken), Hint::EventsPublished] {
             let sent = serde_json::to_vec(&hint).unwrap();

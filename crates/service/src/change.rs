@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use task_domain::decide::{Change, Idempotency, LeaseGuard, Moment, Rejection};
 use task_domain::{
-    Actor, ExecutionStatus, LeaseLost, SubscriptionLevel, Task, TaskId, TaskStatus, TenantId, TypeLimits,
+    Actor, ExecutionStatus, Handler, LeaseLost, SubscriptionLevel, Task, TaskId, TaskStatus, TenantId, TypeLimits,
 };
 use task_protocols::{Hint, HintBus, LeaseTaken, Loaded, SaveOutcome, Taken, TaskStore};
 
@@ -186,12 +186,19 @@ impl Saver {
     /// Tells those who wait that a committed change moved this task.
     pub(crate) fn announce(&self, task: &Task) {
         self.hints.send(Hint::TaskChanged { tenant_id: task.tenant_id.clone(), task_id: task.task_id.clone() });
-        // A task under a concurrency key that does not run any more may have let another one through.
-        let may_make_room = task.concurrency_key.is_some() && task.status != TaskStatus::Running;
-        if task.is_due() || may_make_room {
-            let tenant_id = Some(task.tenant_id.clone());
-            let task_type = task.claimed_as().to_owned();
-            self.hints.send(Hint::WorkQueued { handler: task.handler, tenant_id, task_type });
+        if task.is_due() {
+            self.hints.send(Hint::WorkQueued {
+                handler: task.handler,
+                tenant_id: Some(task.tenant_id.clone()),
+                task_type: task.claimed_as().to_owned(),
+                origin: Some(task.origin),
+            });
+        }
+        // A task under a concurrency key that does not run any more may have let another one through,
+        // whatever its type.
+        if task.concurrency_key.is_some() && task.status != TaskStatus::Running {
+            self.hints.send(Hint::some_work(Handler::Builtin));
+            self.hints.send(Hint::some_work(Handler::Worker));
         }
     }
 }

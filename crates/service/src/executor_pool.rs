@@ -140,8 +140,9 @@ impl ExecutorPool {
     }
 
     fn is_ours(&self, hint: &Hint) -> bool {
-        let Hint::WorkQueued { handler: Handler::Builtin, task_type, .. } = hint else { return false };
+        let Hint::WorkQueued { handler: Handler::Builtin, task_type, origin, .. } = hint else { return false };
+        let is_other_apis = self.config.origin.is_some() && origin.is_some() && self.config.origin != *origin;
         // Without a type it may be any.
-        task_type.is_empty() || self.task_types.contains(task_type)
+        !is_other_apis && (task_type.is_empty() || self.task_types.contains(task_type))
     }
 }

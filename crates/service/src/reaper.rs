@@ -47,7 +47,7 @@ impl Reaper {
         if delayed > 0 {
             // Which types they are is not known here; the pools and dispatchers look for themselves.
             for handler in [Handler::Builtin, Handler::Worker] {
-                self.saver.hints().send(Hint::WorkQueued { handler, tenant_id: None, task_type: String::new() });
+                self.saver.hints().send(Hint::some_work(handler));
             }
         }
         Ok(delayed + self.take_back().await?)

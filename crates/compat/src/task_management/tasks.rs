@@ -3,6 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, delete, get, post, put, web};
 use serde_json::{Value, json};
 use task_domain::decide::Rejection;
+use task_domain::types::CONVERSATION;
 use task_domain::{Conversation, Handler, NewConversation, Origin, Task};
 use task_protocols::TaskFilter;
 use task_server::plumbing::{ApiError, FieldError, Fields, Query};
@@ -16,8 +17,6 @@ use crate::common::{Answer, Authorised, Body, Detail, DropIn};
 pub(super) const MOST: i64 = 10_000;
 const MAX_CONVERSATIONS: usize = 1000;
 pub(super) const MAX_CONTENT: usize = 100_000;
-/// The type of its tasks.
-const TASK_TYPE: &str = "conversation";
 
 /// A new task.
 #[derive(ToSchema)]
@@ -106,7 +105,7 @@ fn draft(body: Option<Value>) -> Result<(TaskDraft, Vec<NewConversation>), ApiEr
         handler: Some(Handler::Builtin),
         description,
         run_immediately: true,
-        ..TaskDraft::new(Origin::TaskManagement, TASK_TYPE.to_owned(), title)
+        ..TaskDraft::new(Origin::TaskManagement, CONVERSATION.to_owned(), title)
     };
     Ok((draft, entries))
 }

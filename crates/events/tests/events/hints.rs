@@ -35,7 +35,7 @@ async fn a_hint_is_heard_here_at_once_and_elsewhere_through_nats() {
     let background = Background::new(Handle::current());
     let (one, two) = (instance(&server, "one", &background).await, instance(&server, "two", &background).await);
     let (mut here, mut there) = (one.subscribe(), two.subscribe());
-    let hint = Hint::WorkQueued { handler: Handler::Worker, tenant_id: None, task_type: "email".into() };
+    let hint = Hint::WorkQueued { handler: Handler::Worker, tenant_id: None, task_type: "email".into(), origin: None };
     one.send(hint.clone());
     assert_eq!(here.try_recv().unwrap(), hint);
     tokio::time::timeout(PATIENCE, reaches(&one, &hint, &mut there)).await.unwrap();
@@ -51,7 +51,7 @@ async fn a_hint_is_heard_here_at_once_and_elsewhere_through_nats() {
     }
     server.resume().await;
     while there.try_recv().is_ok() {}
-    let again = Hint::WorkQueued { handler: Handler::Builtin, tenant_id: None, task_type: "echo".into() };
+    let again = Hint::WorkQueued { handler: Handler::Builtin, tenant_id: None, task_type: "echo".into(), origin: None };
     let heard = async {
         loop {
             one.send(again.clone());

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use task_domain::{Origin, types};
+use task_domain::Origin;
+use task_domain::types::{self, CONVERSATION};
 use task_protocols::background::Background;
 use task_server::{ApiState, EventFeed, Metrics, ServiceInfo};
 use task_service::{
@@ -21,8 +22,6 @@ use super::{Bus, auth, executors, health, inbound, loops};
 use crate::config::Settings;
 use crate::error::StartError;
 
-/// The task type that has pools of its own.
-const CONVERSATION: &str = "conversation";
 /// At shutdown, running executions may finish for so long before they are given back.
 const DRAIN: Duration = Duration::from_secs(3);
 

@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Nullable, SmallInt, Text};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use task_domain::types::CONVERSATION;
 use task_domain::{Handler, Origin, Task, TenantId};
 use task_protocols::{ClaimRequest, ClaimTaskRequest, ClaimedTask, Seat, StoreError, StoreResult, TaskStore};
 
@@ -27,6 +28,7 @@ const WORKER_LANE: &str = claiming!("lane_worker");
 const BUILTIN: &str = claiming!("candidates_builtin", "pick");
 const WORKER: &str = claiming!("candidates_worker", "pick");
 const WORKER_ANY: &str = claiming!("candidates_worker_any", "pick");
+const CONVERSATIONS: &str = claiming!("candidates_conversation", "pick");
 const BUILTIN_ORIGIN: &str = claiming!("candidates_builtin_origin", "pick");
 const WORKER_ORIGIN: &str = claiming!("candidates_worker_origin", "pick");
 const TASK: &str = claiming!("candidate_task");
@@ -191,6 +193,7 @@ fn statement(request: &ClaimRequest) -> &'static str {
     match (request.origin, request.handler, &request.tenant_id) {
         (None, Handler::Builtin, _) if one_type => BUILTIN_LANE,
         (None, Handler::Worker, Some(_)) if one_type => WORKER_LANE,
+        (Some(Origin::TaskService), Handler::Builtin, _) if request.task_types == [CONVERSATION] => CONVERSATIONS,
         (None | Some(Origin::TaskService), Handler::Builtin, _) => BUILTIN,
         (None | Some(Origin::TaskService), Handler::Worker, Some(_)) => WORKER,
         (Some(_), Handler::Builtin, _) => BUILTIN_ORIGIN,

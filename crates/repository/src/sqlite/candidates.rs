@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::sql_types::{BigInt, Nullable, SmallInt, Text};
 use diesel::sqlite::Sqlite;
+use task_domain::types::CONVERSATION;
 use task_domain::{Handler, Origin};
 use task_protocols::ClaimRequest;
 
@@ -15,6 +16,7 @@ use crate::statement::{Sql, Statement};
 const BUILTIN: &str = include_str!("sql/candidates_builtin.sql");
 const WORKER: &str = include_str!("sql/candidates_worker.sql");
 const WORKER_ANY: &str = include_str!("sql/candidates_worker_any.sql");
+const CONVERSATIONS: &str = include_str!("sql/candidates_conversation.sql");
 const BUILTIN_ORIGIN: &str = include_str!("sql/candidates_builtin_origin.sql");
 const WORKER_ORIGIN: &str = include_str!("sql/candidates_worker_origin.sql");
 
@@ -70,6 +72,7 @@ fn statement(request: &ClaimRequest) -> &'static str {
     let drop_in = request.origin.is_some_and(|origin| origin != Origin::TaskService);
     match (request.handler, &request.tenant_id) {
         (Handler::Builtin, _) if drop_in => BUILTIN_ORIGIN,
+        (Handler::Builtin, _) if request.origin.is_some() && request.task_types == [CONVERSATION] => CONVERSATIONS,
         (Handler::Builtin, _) => BUILTIN,
         (Handler::Worker, None) => WORKER_ANY,
         (Handler::Worker, Some(_)) if drop_in => WORKER_ORIGIN,
@@ -154,10 +157,15 @@ mod tests {
         let engine = SqliteEngine::open(&database.path(), Arc::new(NoClock), SqliteConfig::default()).unwrap();
         engine.migrate().await.unwrap();
         let tenant = || Some(TenantId::default_tenant());
+        let conversations = ClaimRequest {
+            task_types: vec![CONVERSATION.into()],
+            ..request(Handler::Builtin, None, Some(Origin::TaskService))
+        };
         for (request, count, plan) in [
             (request(Handler::Builtin, None, None), 3, "task_states_claim_builtin (task_type=?)"),
             (request(Handler::Builtin, tenant(), None), 3, "task_states_claim_builtin (task_type=?)"),
             (request(Handler::Builtin, None, Some(Origin::TaskService)), 3, "task_states_claim_builtin (task_type=?)"),
+            (conversations, 1, "task_states_claim_conversation"),
             (request(Handler::Builtin, None, Some(Origin::Seedcore)), 1, "task_states_claim_builtin_origin (origin=?)"),
             (request(Handler::Worker, tenant(), None), 3, "task_states_claim_worker (tenant_id=? AND task_type=?)"),
             (
@@ -170,7 +178,9 @@ mod tests {
             assert_eq!(plans.len(), count, "a walk of each type, once");
             for found in plans {
                 assert!(found.contains(plan), "{found}");
-                assert!(found.starts_with("SEARCH s USING ") && !found.contains("TEMP B-TREE"), "{found}");
+                // That index holds nothing but what is asked for.
+                let finds = found.starts_with("SEARCH s USING ") || plan == "task_states_claim_conversation";
+                assert!(finds && !found.contains("TEMP B-TREE"), "{found}");
             }
         }
     }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use futures::future::join_all;
 use task_domain::decide::NewTask;
+use task_domain::types::CONVERSATION;
 use task_domain::{Handler, Origin, Priority};
 use task_protocols::ClaimRequest;
 
@@ -14,7 +15,7 @@ const ORIGINS: [Origin; 3] = [Origin::TaskService, Origin::TaskRepository, Origi
 
 pub(crate) async fn a_claim_of_an_origin_takes_only_what_that_api_made(stores: Stores) {
     for handler in [Handler::Worker, Handler::Builtin] {
-        for kinds in [&["garden"][..], &["garden", "kitchen"]] {
+        for kinds in [&["garden"][..], &["garden", "kitchen"], &[CONVERSATION]] {
             let mut made = Vec::new();
             for n in 0..12 {
                 let new =

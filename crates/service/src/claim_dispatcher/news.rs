@@ -18,7 +18,7 @@ pub(super) struct News {
 impl News {
     pub(super) fn add(&mut self, hint: Result<Hint, broadcast::error::RecvError>) {
         match hint {
-            Ok(Hint::WorkQueued { handler: Handler::Worker, tenant_id: Some(tenant_id), task_type }) => {
+            Ok(Hint::WorkQueued { handler: Handler::Worker, tenant_id: Some(tenant_id), task_type, .. }) => {
                 self.types.insert((tenant_id, task_type));
             }
             Ok(Hint::WorkQueued { handler: Handler::Worker, tenant_id: None, .. })

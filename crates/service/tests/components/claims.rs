@@ -124,6 +124,7 @@ impl Queue {
             handler: Handler::Worker,
             tenant_id: Some(TenantId::default_tenant()),
             task_type: "render".into(),
+            origin: None,
         });
     }
 

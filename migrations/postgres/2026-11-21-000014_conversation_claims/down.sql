@@ -1,0 +1,1 @@
+DROP INDEX task.task_states_claim_conversation;
