@@ -9,6 +9,7 @@ use crate::support::{Call, TestApp, echo, on_both_engines};
 
 on_both_engines!(
     a_run_is_told_in_order,
+    who_listens_before_the_first_event_hears_it,
     a_stream_resumes_after_a_position,
     types_and_users_are_filtered,
     a_subscriber_learns_how_far_it_is_past_what_is_not_its_own,
@@ -73,6 +74,21 @@ async fn a_run_is_told_in_order(app: TestApp) {
         (&executed["status"], &executed["attempt"], &executed["trigger_type"], &executed["task_type"]),
         (&json!("completed"), &json!(1), &json!("manual"), &json!("echo"))
     );
+    app.stop().await;
+}
+
+async fn who_listens_before_the_first_event_hears_it(app: TestApp) {
+    let mut open = app.call("GET /api/v1/events", &[]).key().query(&[("after", "0")]).stream().await;
+    assert_eq!(open.status().as_u16(), 200);
+    let id = app.create(echo()).await;
+    let mut text = String::new();
+    let read = async {
+        while !text.contains("event: task.created\nid: 1\n") || !text.contains(&id) {
+            let bytes = open.chunk().await.unwrap().expect("the stream goes on");
+            text.push_str(std::str::from_utf8(&bytes).unwrap());
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), read).await.expect("the event comes");
     app.stop().await;
 }
 

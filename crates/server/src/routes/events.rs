@@ -53,8 +53,8 @@ pub(crate) async fn stream_events(
     let named = resumed.or(after);
     let position = match named {
         None => newest,
-        // Everything kept.
-        Some(0) => oldest.saturating_sub(1),
+        // Everything kept; before the first event there is no lowest.
+        Some(0) => (oldest - 1).max(0),
         Some(position) if position > newest || position + 1 < oldest => {
             return Err(ApiError::Gone {
                 detail: "Events after that position are not kept any more; read the tasks and start at now",
