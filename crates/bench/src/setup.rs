@@ -80,6 +80,12 @@ pub struct Database {
     _file: Option<TempDatabase>,
 }
 
+impl Database {
+    pub fn is_embedded(&self) -> bool {
+        self.url.starts_with("sqlite")
+    }
+}
+
 /// What every scenario is given.
 pub struct Bench {
     pub program: PathBuf,
@@ -103,7 +109,7 @@ impl Bench {
 
     /// Removes the database of a scenario that has ended.
     pub async fn discard(&self, database: &Database) -> Result<()> {
-        if database.url.starts_with("sqlite") {
+        if database.is_embedded() {
             return Ok(());
         }
         let (_, name) = database.url.rsplit_once('/').ok_or("the URL of the database names none")?;

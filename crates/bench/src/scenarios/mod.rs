@@ -21,8 +21,19 @@ use crate::{Failure, Result, raw};
 const WORK: &str = "bench_work";
 
 /// Names of the scenarios, in the order in which they run.
-pub const NAMES: &[&str] =
-    &["create", "create_embedded", "cycle_1", "cycle_50", "steps", "cancel", "pickup", "idle", "fan_out", "drop_ins"];
+pub const NAMES: &[&str] = &[
+    "create",
+    "create_embedded",
+    "cycle_1",
+    "cycle_1_embedded",
+    "cycle_50",
+    "steps",
+    "cancel",
+    "pickup",
+    "idle",
+    "fan_out",
+    "drop_ins",
+];
 
 /// Those that take long, and much room.
 pub const LARGE: &[&str] = &["empty", "queued_1m", "snapshot", "behind_10m"];
@@ -93,7 +104,8 @@ async fn one(bench: &Bench, database: &Database, name: &str, known: &mut Known) 
     match name {
         "create" => owners::create(bench, database, "PostgreSQL", known.raw).await,
         "create_embedded" => owners::create(bench, database, "embedded", known.raw * 1.5).await,
-        "cycle_1" => workers::cycles(bench, database).await,
+        "cycle_1" => workers::cycles(bench, database, "PostgreSQL", Some(3000.0)).await,
+        "cycle_1_embedded" => workers::cycles(bench, database, "embedded", None).await,
         "cycle_50" => workers::cycles_of_many(bench, database).await,
         "steps" => workers::steps(bench, database).await,
         "cancel" => workers::cancel(bench, database).await,

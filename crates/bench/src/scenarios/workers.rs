@@ -62,14 +62,14 @@ pub(super) async fn cycle_loop(bench: &Bench, connections: Vec<Connection>) -> R
     .await
 }
 
-pub(super) async fn cycles(bench: &Bench, database: &Database) -> Result<Vec<Row>> {
+pub(super) async fn cycles(bench: &Bench, database: &Database, engine: &str, least: Option<f64>) -> Result<Vec<Row>> {
     let instance = bench.instance(database).await?;
     load::queue(&mut instance.connect().await?, database, bench.scale.queued.0).await?;
     let claims = RefCell::new(histogram()?);
     let step = async |connection: &mut Connection, turn: Turn| one_cycle(connection, turn, Some(&claims)).await;
     let n = bench.scale.connections;
     let measured = closed(instance.connections(n).await?, bench.scale.time, step).await?;
-    let first = Row::rate(format!("claim one and complete it, {n} connections"), Some(3000.0), "tasks", &measured);
+    let first = Row::rate(format!("claim one and complete it, {n} connections, {engine}"), least, "tasks", &measured);
     Ok(vec![first, Row::p99("… of it, the claim", CLAIM, &claims.into_inner())])
 }
 
