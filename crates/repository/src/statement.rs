@@ -92,3 +92,34 @@ impl<Q, ST> Query for Reading<Q, ST> {
 
 // For SQLite; diesel_async has an implementation for every query.
 impl<Q, ST, C: Connection> RunQueryDsl<C> for Reading<Q, ST> {}
+
+/// A statement of diesel's whose text depends on no value: the cache finds it by its type. diesel writes
+/// the text of every INSERT and UPDATE anew to look it up by that, which costs more than binding its values.
+pub(crate) struct Constant<Q, Name> {
+    statement: Q,
+    name: PhantomData<fn() -> Name>,
+}
+
+impl<Q, Name> Constant<Q, Name> {
+    /// `Name` stands for this one statement: no other one may be named by it.
+    pub(crate) fn new(statement: Q) -> Self {
+        Self { statement, name: PhantomData }
+    }
+}
+
+impl<Q: QueryFragment<DB>, Name, DB: Backend> QueryFragment<DB> for Constant<Q, Name> {
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        self.statement.walk_ast(out)
+    }
+}
+
+impl<Q, Name: 'static> QueryId for Constant<Q, Name> {
+    type QueryId = Constant<(), Name>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl<Q: Query, Name> Query for Constant<Q, Name> {
+    type SqlType = Q::SqlType;
+}
+
+impl<Q, Name, C: Connection> RunQueryDsl<C> for Constant<Q, Name> {}

@@ -16,7 +16,7 @@ use crate::sqlite::schema::{outbox_events, task_history};
 /// A row to add; its id is the table's own.
 #[skip_serializing_none]
 #[derive(Debug, Clone, Insertable, Serialize)]
-#[diesel(table_name = task_history)]
+#[diesel(table_name = task_history, treat_none_as_default_value = false)]
 pub(crate) struct HistoryRow {
     pub(crate) tenant_id: String,
     /// The task's bigint id.
@@ -124,7 +124,7 @@ impl HistoryRecordRow {
 /// the table's own, so a row to add has none.
 #[skip_serializing_none]
 #[derive(Debug, Clone, Queryable, Insertable, Serialize)]
-#[diesel(table_name = outbox_events)]
+#[diesel(table_name = outbox_events, treat_none_as_default_value = false)]
 pub(crate) struct OutboxRow {
     pub(crate) tenant_id: String,
     #[diesel(skip_insertion)]

@@ -11,7 +11,7 @@ use crate::sqlite::schema::task_executions;
 
 #[skip_serializing_none]
 #[derive(Debug, Clone, Queryable, Insertable, Serialize)]
-#[diesel(table_name = task_executions)]
+#[diesel(table_name = task_executions, treat_none_as_default_value = false)]
 pub(crate) struct ExecutionRow {
     pub(crate) tenant_id: String,
     /// The task's bigint id.

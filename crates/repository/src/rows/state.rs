@@ -15,7 +15,7 @@ use crate::sqlite::schema::task_states;
 
 #[skip_serializing_none]
 #[derive(Debug, Clone, Queryable, Insertable, AsChangeset, Serialize)]
-#[diesel(table_name = task_states, treat_none_as_null = true)]
+#[diesel(table_name = task_states, treat_none_as_null = true, treat_none_as_default_value = false)]
 pub(crate) struct StateRow {
     pub(crate) tenant_id: String,
     pub(crate) id: i64,

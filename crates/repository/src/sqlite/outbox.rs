@@ -13,6 +13,7 @@ use super::SqliteEngine;
 use super::schema::{outbox_cursor, outbox_events};
 use crate::columns::{Stamp, Word};
 use crate::rows::OutboxRow;
+use crate::statement::Constant;
 
 /// The columns that [`OutboxRow`] reads.
 macro_rules! columns {
@@ -32,6 +33,9 @@ macro_rules! columns {
         )
     };
 }
+
+/// What the cache of prepared statements knows the mark by.
+struct MarkPublished;
 
 /// One file has one process, so a flag in the process is the lock.
 struct LocalLock(Arc<AtomicBool>);
@@ -73,11 +77,10 @@ impl OutboxStore for SqliteEngine {
         self.write(move |conn, now| {
             let mut position: i64 = outbox_cursor::table.select(outbox_cursor::last_position).first(conn)?;
             for id in ids {
-                let marked = diesel::update(
-                    outbox_events::table.filter(outbox_events::id.eq(id).and(outbox_events::published_at.is_null())),
-                )
-                .set((outbox_events::published_at.eq(Stamp(now)), outbox_events::position.eq(position + 1)))
-                .execute(conn)?;
+                let unpublished = outbox_events::id.eq(id).and(outbox_events::published_at.is_null());
+                let mark = diesel::update(outbox_events::table.filter(unpublished))
+                    .set((outbox_events::published_at.eq(Stamp(now)), outbox_events::position.eq(position + 1)));
+                let marked = Constant::<_, MarkPublished>::new(mark).execute(conn)?;
                 position += i64::try_from(marked).unwrap_or(0);
             }
             diesel::update(outbox_cursor::table).set(outbox_cursor::last_position.eq(position)).execute(conn).map(drop)

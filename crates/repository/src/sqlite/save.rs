@@ -14,6 +14,16 @@ use super::{concurrency, limits};
 use crate::columns::{Id, Stamp};
 use crate::fair_share::{FairShare, Queued};
 use crate::rows::{ExecutionRow, HistoryRow, OutboxRow, StateRow, TaskRow};
+use crate::statement::Constant;
+
+/// What the cache of prepared statements knows each statement of a save by.
+struct InsertTask;
+struct InsertState;
+struct InsertExecution;
+struct InsertHistory;
+struct InsertEvent;
+struct UpdateState;
+struct NextExecution;
 
 /// Saves `change`, or says why not; nothing is changed then.
 pub(super) fn save(
@@ -53,13 +63,13 @@ fn create(
         return Ok(SaveOutcome::Limited(limited));
     }
     let row = TaskRow::from(task);
-    let id: i64 =
-        diesel::insert_into(user_tasks::table).values(row.without_id()).returning(user_tasks::id).get_result(conn)?;
+    let insert = diesel::insert_into(user_tasks::table).values(row.without_id()).returning(user_tasks::id);
+    let id: i64 = Constant::<_, InsertTask>::new(insert).get_result(conn)?;
     let mut state = StateRow::from(task);
     state.id = id;
     state.turn = Queued::by(change).map_or(state.turn, |queued| fair_share.take(&queued));
     number_execution(conn, &mut state)?;
-    diesel::insert_into(task_states::table).values(&state).execute(conn)?;
+    Constant::<_, InsertState>::new(diesel::insert_into(task_states::table).values(&state)).execute(conn)?;
     leave_behind(conn, id, change, 0)?;
     for depends_on in &task.depends_on {
         diesel::insert_or_ignore_into(task_dependencies::table)
@@ -162,15 +172,15 @@ fn update(
         state.claim_request = stored.claim_request;
     }
     if let Some(execution) = &change.finished {
-        diesel::insert_into(task_executions::table).values(ExecutionRow::new(id, execution)).execute(conn)?;
+        let row = ExecutionRow::new(id, execution);
+        Constant::<_, InsertExecution>::new(diesel::insert_into(task_executions::table).values(&row)).execute(conn)?;
         if execution.status == ExecutionStatus::Completed {
             state.last_result_execution = Some(execution.id);
         }
     }
     number_execution(conn, &mut state)?;
-    diesel::update(task_states::table.filter(task_states::tenant_id.eq(tenant_id).and(task_states::id.eq(id))))
-        .set(&state)
-        .execute(conn)?;
+    let stands = task_states::table.filter(task_states::tenant_id.eq(tenant_id).and(task_states::id.eq(id)));
+    Constant::<_, UpdateState>::new(diesel::update(stands).set(&state)).execute(conn)?;
     if change.definition_changed {
         diesel::update(user_tasks::table.filter(user_tasks::tenant_id.eq(tenant_id).and(user_tasks::id.eq(id))))
             .set(&TaskRow::from(&change.task))
@@ -184,16 +194,19 @@ fn update(
 fn number_execution(conn: &mut SqliteConnection, state: &mut StateRow) -> QueryResult<()> {
     if state.execution_no == Some(0) {
         let next = diesel::update(execution_no::table).set(execution_no::last.eq(execution_no::last + 1));
-        state.execution_no = Some(next.returning(execution_no::last).get_result(conn)?);
+        let next = Constant::<_, NextExecution>::new(next.returning(execution_no::last));
+        state.execution_no = Some(next.get_result(conn)?);
     }
     Ok(())
 }
 
 /// The history row and the events.
 fn leave_behind(conn: &mut SqliteConnection, id: i64, change: &Change, progress_seq: i64) -> QueryResult<()> {
-    diesel::insert_into(task_history::table).values(HistoryRow::new(id, change, progress_seq)).execute(conn)?;
+    let row = HistoryRow::new(id, change, progress_seq);
+    Constant::<_, InsertHistory>::new(diesel::insert_into(task_history::table).values(&row)).execute(conn)?;
     for event in &change.events {
-        diesel::insert_into(outbox_events::table).values(OutboxRow::from(event)).execute(conn)?;
+        let row = OutboxRow::from(event);
+        Constant::<_, InsertEvent>::new(diesel::insert_into(outbox_events::table).values(&row)).execute(conn)?;
     }
     Ok(())
 }
