@@ -57,7 +57,7 @@ impl ApiKeyStore for SqliteEngine {
         let (tenant_id, id) = (tenant_id.clone(), id.to_owned());
         self.write(move |conn, now| {
             let key = api_keys::table
-                .filter(api_keys::tenant_id.eq(tenant_id.as_str()).and(api_keys::id.eq(id)))
+                .filter(api_keys::tenant_id.eq(tenant_id.as_str()).and(api_keys::id.eq(&id)))
                 .filter(api_keys::revoked_at.is_null());
             Ok(diesel::update(key).set(api_keys::revoked_at.eq(Stamp(now))).execute(conn)? > 0)
         })
@@ -67,7 +67,7 @@ impl ApiKeyStore for SqliteEngine {
     async fn touch_key(&self, id: &str) -> StoreResult<()> {
         let id = id.to_owned();
         self.write(move |conn, now| {
-            let key = api_keys::table.filter(api_keys::id.eq(id));
+            let key = api_keys::table.filter(api_keys::id.eq(&id));
             diesel::update(key).set(api_keys::last_used_at.eq(Stamp(now))).execute(conn).map(drop)
         })
         .await

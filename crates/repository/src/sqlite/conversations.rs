@@ -52,14 +52,14 @@ impl ConversationStore for SqliteEngine {
                 .values((
                     task_conversations::tenant_id.eq(tenant_id.as_str()),
                     task_conversations::task_id.eq(task),
-                    task_conversations::content.eq(content),
-                    task_conversations::status.eq(status),
+                    task_conversations::content.eq(&content),
+                    task_conversations::status.eq(&status),
                     task_conversations::created_at.eq(Stamp(now)),
                     task_conversations::updated_at.eq(Stamp(now)),
                 ))
                 .returning(columns!())
                 .get_result(conn)?;
-            Ok(Some(conversation(task_id, row)))
+            Ok(Some(conversation(task_id.clone(), row)))
         })
         .await
     }
@@ -109,8 +109,8 @@ impl ConversationStore for SqliteEngine {
                     .filter(task_conversations::tenant_id.eq(tenant_id.as_str()).and(task_conversations::id.eq(id))),
             )
             .set((
-                content.map(|content| task_conversations::content.eq(content)),
-                status.map(|status| task_conversations::status.eq(status)),
+                content.as_ref().map(|content| task_conversations::content.eq(content)),
+                status.as_ref().map(|status| task_conversations::status.eq(status)),
                 task_conversations::updated_at.eq(Stamp(now)),
             ))
             .execute(conn)?;

@@ -141,9 +141,9 @@ impl FactStore for SqliteEngine {
         self.write(move |conn, now| {
             diesel::update(facts::table.filter(facts::tenant_id.eq(tenant_id.as_str()).and(facts::id.eq(Id(id)))))
                 .set((
-                    patch.text.map(|text| facts::text.eq(text)),
-                    patch.tags.map(|tags| facts::tags.eq(Json(tags))),
-                    patch.meta_data.map(|data| facts::meta_data.eq(Json(data))),
+                    patch.text.as_ref().map(|text| facts::text.eq(text)),
+                    patch.tags.clone().map(|tags| facts::tags.eq(Json(tags))),
+                    patch.meta_data.clone().map(|data| facts::meta_data.eq(Json(data))),
                     facts::updated_at.eq(Stamp(now)),
                 ))
                 .execute(conn)?;

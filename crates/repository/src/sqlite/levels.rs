@@ -116,8 +116,8 @@ impl InboxStore for SqliteEngine {
         self.write(move |conn, now| {
             diesel::insert_into(inbox_events::table)
                 .values((
-                    inbox_events::event_id.eq(event_id),
-                    inbox_events::subject.eq(subject),
+                    inbox_events::event_id.eq(&event_id),
+                    inbox_events::subject.eq(&subject),
                     inbox_events::received_at.eq(Stamp(now)),
                 ))
                 .on_conflict_do_nothing()

@@ -158,11 +158,12 @@ impl SqliteEngine {
         DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now)
     }
 
-    /// Changes something in a transaction that is committed when this returns `Ok`.
+    /// Changes something in a transaction that is committed when this returns `Ok`. It may run twice, the
+    /// first time for nothing.
     async fn write<T, F>(&self, work: F) -> StoreResult<T>
     where
         T: Send + 'static,
-        F: FnOnce(&mut SqliteConnection, DateTime<Utc>) -> QueryResult<T> + Send + 'static,
+        F: Fn(&mut SqliteConnection, DateTime<Utc>) -> QueryResult<T> + Send + 'static,
     {
         let clock = self.clone();
         // The time is taken when the job runs, not when it was queued.

@@ -76,7 +76,7 @@ impl OutboxStore for SqliteEngine {
         let ids = ids.to_vec();
         self.write(move |conn, now| {
             let mut position: i64 = outbox_cursor::table.select(outbox_cursor::last_position).first(conn)?;
-            for id in ids {
+            for id in &ids {
                 let unpublished = outbox_events::id.eq(id).and(outbox_events::published_at.is_null());
                 let mark = diesel::update(outbox_events::table.filter(unpublished))
                     .set((outbox_events::published_at.eq(Stamp(now)), outbox_events::position.eq(position + 1)));

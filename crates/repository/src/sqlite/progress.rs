@@ -29,7 +29,7 @@ impl ProgressStore for SqliteEngine {
                 task_states::table.filter(task_states::tenant_id.eq(tenant_id.as_str()).and(task_states::id.eq(id)));
             let (mut seq_id, execution_id): (i64, Option<Id>) =
                 row.select((task_states::progress_seq, task_states::execution_id)).first(conn)?;
-            for entry in entries {
+            for entry in &entries {
                 seq_id += 1;
                 diesel::insert_into(task_progress::table)
                     .values((
@@ -37,7 +37,7 @@ impl ProgressStore for SqliteEngine {
                         task_progress::task_id.eq(id),
                         task_progress::seq_id.eq(seq_id),
                         task_progress::execution_id.eq(execution_id.unwrap_or(Id(uuid::Uuid::nil()))),
-                        task_progress::data.eq(Json(entry)),
+                        task_progress::data.eq(Json(entry.clone())),
                         task_progress::occurred_at.eq(Stamp(now)),
                     ))
                     .execute(conn)?;

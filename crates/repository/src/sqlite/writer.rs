@@ -1,8 +1,11 @@
 //! The one writer: group commit.
 //!
-//! Every waiting job runs in its own savepoint of one transaction; all are answered after the one
-//! commit. The group forms by itself while the commit before it is on its way to the disk, so
-//! nothing waits when the writer is idle.
+//! Every waiting job runs in one transaction; all are answered after the one commit. The group forms by
+//! itself while the commit before it is on its way to the disk, so nothing waits when the writer is idle.
+//!
+//! A savepoint copies each page before its first change, which costs more than most jobs: a group runs
+//! without. When a job fails, what the group did is undone, and each of it runs again in a savepoint of
+//! its own.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
@@ -26,7 +29,7 @@ const MAX_WAIT: Duration = Duration::from_secs(1);
 
 /// A change on its way to the disk.
 trait Job: Send {
-    /// Does the work; whether it stands.
+    /// Does the work, which may be undone and done again; whether it stands.
     fn run(&mut self, conn: &mut SqliteConnection) -> bool;
     /// Answers, after the commit or its failure.
     fn answer(self: Box<Self>, committed: Result<(), String>);
@@ -35,7 +38,7 @@ trait Job: Send {
 }
 
 struct TypedJob<T, F> {
-    work: Option<F>,
+    work: F,
     outcome: StoreResult<T>,
     reply: oneshot::Sender<StoreResult<T>>,
     exclusive: bool,
@@ -44,11 +47,10 @@ struct TypedJob<T, F> {
 impl<T, F> Job for TypedJob<T, F>
 where
     T: Send,
-    F: FnOnce(&mut SqliteConnection) -> StoreResult<T> + Send,
+    F: Fn(&mut SqliteConnection) -> StoreResult<T> + Send,
 {
     fn run(&mut self, conn: &mut SqliteConnection) -> bool {
-        let Some(work) = self.work.take() else { return false };
-        self.outcome = catch_unwind(AssertUnwindSafe(|| work(conn)))
+        self.outcome = catch_unwind(AssertUnwindSafe(|| (self.work)(conn)))
             .unwrap_or_else(|_| Err(StoreError::internal("the change panicked")));
         self.outcome.is_ok()
     }
@@ -87,10 +89,11 @@ impl Writer {
     }
 
     /// Runs a job in a transaction; `Ok` only after the commit. An error undoes the job, and no other.
+    /// It may run twice, the first time for nothing: what it does outside of the database MUST bear that.
     pub(super) async fn run<T, F>(&self, work: F) -> StoreResult<T>
     where
         T: Send + 'static,
-        F: FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
+        F: Fn(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
     {
         self.submit(move |conn| work(conn).map_err(store_error), false).await
     }
@@ -99,7 +102,7 @@ impl Writer {
     pub(super) async fn exclusive<T, F>(&self, work: F) -> StoreResult<T>
     where
         T: Send + 'static,
-        F: FnOnce(&mut SqliteConnection) -> StoreResult<T> + Send + 'static,
+        F: Fn(&mut SqliteConnection) -> StoreResult<T> + Send + 'static,
     {
         self.submit(work, true).await
     }
@@ -107,11 +110,11 @@ impl Writer {
     async fn submit<T, F>(&self, work: F, exclusive: bool) -> StoreResult<T>
     where
         T: Send + 'static,
-        F: FnOnce(&mut SqliteConnection) -> StoreResult<T> + Send + 'static,
+        F: Fn(&mut SqliteConnection) -> StoreResult<T> + Send + 'static,
     {
         let gone = || StoreError::unavailable("the writer has ended");
         let (reply, answer) = oneshot::channel();
-        let job = TypedJob { work: Some(work), outcome: Err(StoreError::internal("not run")), reply, exclusive };
+        let job = TypedJob { work, outcome: Err(StoreError::internal("not run")), reply, exclusive };
         let jobs = self.jobs.as_ref().ok_or_else(gone)?;
         match jobs.send_timeout(Box::new(job), MAX_WAIT).await {
             Ok(()) => {}
@@ -165,14 +168,17 @@ fn run_alone(conn: &mut SqliteConnection, mut job: Box<dyn Job>) {
     job.answer(Ok(()));
 }
 
-/// One transaction for the whole group; a job that fails is rolled back to its savepoint.
+/// One transaction for the whole group.
 fn commit_group(conn: &mut SqliteConnection, group: &mut [Box<dyn Job>]) -> Result<(), String> {
     let attempt = (|| -> QueryResult<()> {
         conn.batch_execute("BEGIN IMMEDIATE")?;
-        for job in group {
-            conn.batch_execute("SAVEPOINT job")?;
-            let undo = if job.run(conn) { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
-            conn.batch_execute(undo)?;
+        if !group.iter_mut().all(|job| job.run(conn)) {
+            // Some failures end the transaction by themselves.
+            let _ = conn.batch_execute("ROLLBACK");
+            conn.batch_execute("BEGIN IMMEDIATE")?;
+            for job in group {
+                run_in_savepoint(conn, job)?;
+            }
         }
         conn.batch_execute("COMMIT")
     })();
@@ -182,6 +188,13 @@ fn commit_group(conn: &mut SqliteConnection, group: &mut [Box<dyn Job>]) -> Resu
         tracing::error!(%error, "a group of changes was not committed");
         error.to_string()
     })
+}
+
+/// A job that fails is undone, and nothing else.
+fn run_in_savepoint(conn: &mut SqliteConnection, job: &mut Box<dyn Job>) -> QueryResult<()> {
+    conn.batch_execute("SAVEPOINT job")?;
+    let end = if job.run(conn) { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
+    conn.batch_execute(end)
 }
 
 #[cfg(test)]
@@ -206,7 +219,7 @@ mod tests {
         Arc::new(writer)
     }
 
-    fn insert(n: i32) -> impl FnOnce(&mut SqliteConnection) -> QueryResult<usize> + Send + 'static {
+    fn insert(n: i32) -> impl Fn(&mut SqliteConnection) -> QueryResult<usize> + Send + 'static {
         move |conn| sql_query("INSERT INTO t VALUES (?)").bind::<diesel::sql_types::Integer, _>(n).execute(conn)
     }
 
