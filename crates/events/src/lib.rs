@@ -6,6 +6,6 @@ mod in_process;
 mod nats;
 mod relay;
 
-pub use in_process::{InProcessBus, InProcessHints};
+pub use in_process::{InProcessBus, InProcessHints, tell_of_published};
 pub use nats::{Inbound, InboundOutcome, NatsBus, NatsConfig, NatsError, NatsHints, STREAM};
 pub use relay::{Relay, RelayConfig, RelayError};

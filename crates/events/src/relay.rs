@@ -286,7 +286,7 @@ fn by_task(events: Vec<OutboxEvent>) -> Vec<Vec<OutboxEvent>> {
 }
 
 /// Waits until some task changed, then takes the hints that came with it: one look serves them all.
-async fn changed(hints: &mut broadcast::Receiver<Hint>) {
+pub(crate) async fn changed(hints: &mut broadcast::Receiver<Hint>) {
     loop {
         match hints.recv().await {
             Ok(Hint::TaskChanged { .. }) | Err(broadcast::error::RecvError::Lagged(_)) => break,

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use task_events::{Relay, RelayConfig};
 use task_protocols::background::Background;
 use tokio::runtime::Handle;
 use uuid::Uuid;
@@ -57,12 +56,7 @@ impl Application {
         let bus = wiring::connect_bus(&settings, &instance_id, &relay).await?;
         wiring::start_consul(&settings, address, &instance_id, &work)?;
         let state = wiring::wire(&settings, &stores, &bus, instance_id, &work, &relay).await?;
-        let relay_loop =
-            Arc::new(Relay::new(Arc::clone(&stores.outbox), bus.events, bus.hints, RelayConfig::default()));
-        relay.supervise("relay", move |stop| {
-            let relay_loop = Arc::clone(&relay_loop);
-            async move { relay_loop.run(stop).await }
-        });
+        wiring::start_relay(&settings, &stores, &bus, &relay);
         let state = Arc::new(state);
         drop_ins.serve(&settings, &state, &relay)?;
         let server = task_server::run(listener, state, settings.service.http_workers)?;

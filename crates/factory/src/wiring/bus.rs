@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
-use task_events::{InProcessBus, InProcessHints, NatsBus, NatsConfig, NatsHints};
+use task_events::{
+    InProcessBus, InProcessHints, NatsBus, NatsConfig, NatsHints, Relay, RelayConfig, tell_of_published,
+};
 use task_protocols::background::Background;
 use task_protocols::{EventBus, HintBus};
 
+use super::engine::{Stores, publishes_at_commit};
 use crate::config::Settings;
 use crate::error::StartError;
 
@@ -41,4 +44,19 @@ pub(crate) async fn connect(
     // A server that is away must not keep this instance from serving.
     hints.wait_until_listening(Duration::from_secs(2)).await;
     Ok(Bus { name: "nats", events: bus.clone(), hints: Arc::new(hints), nats: Some(bus) })
+}
+
+/// Starts what takes committed events on.
+pub(crate) fn start_relay(settings: &Settings, stores: &Stores, bus: &Bus, background: &Background) {
+    let config = RelayConfig::default();
+    if publishes_at_commit(settings) {
+        let hints = Arc::clone(&bus.hints);
+        background.supervise("events", move |stop| tell_of_published(Arc::clone(&hints), config.pace, stop));
+        return;
+    }
+    let relay = Arc::new(Relay::new(Arc::clone(&stores.outbox), bus.events.clone(), bus.hints.clone(), config));
+    background.supervise("relay", move |stop| {
+        let relay = Arc::clone(&relay);
+        async move { relay.run(stop).await }
+    });
 }

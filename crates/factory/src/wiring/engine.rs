@@ -71,6 +71,9 @@ pub(crate) async fn open(settings: &Settings, migrate: bool) -> Result<Stores, S
             return Err(StartError::SchemaNotCurrent);
         }
         learned(engine.learn_turns().await);
+        if publishes_at_commit(settings) {
+            engine.publish_at_commit().await.map_err(StartError::Store)?;
+        }
         return Ok(Stores::of("sqlite", &Arc::new(engine)));
     }
     if url.starts_with("postgres") {
@@ -101,6 +104,11 @@ pub(crate) async fn open(settings: &Settings, migrate: bool) -> Result<Stores, S
 pub(crate) fn sqlite_path(settings: &Settings) -> Option<PathBuf> {
     let path = settings.database.url.expose_secret().strip_prefix("sqlite:")?;
     Some(PathBuf::from(path.strip_prefix("//").unwrap_or(path)))
+}
+
+/// Whether a commit is all that it takes to publish: everything is in this process.
+pub(crate) fn publishes_at_commit(settings: &Settings) -> bool {
+    sqlite_path(settings).is_some() && settings.nats.url.expose_secret().is_empty()
 }
 
 /// Not knowing who waits is no reason not to start.

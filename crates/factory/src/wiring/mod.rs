@@ -15,6 +15,6 @@ mod neighbours;
 mod outbound;
 mod services;
 
-pub(crate) use bus::{Bus, connect as connect_bus};
+pub(crate) use bus::{Bus, connect as connect_bus, start_relay};
 pub(crate) use consul::start as start_consul;
 pub(crate) use services::wire;

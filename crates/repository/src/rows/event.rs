@@ -11,7 +11,7 @@ use task_domain::{
 use task_protocols::{HistoryRecord, OutboxEvent, StatusChange};
 
 use crate::columns::{Id, Json, Stamp, Word};
-use crate::sqlite::schema::{outbox_events, task_history};
+use crate::sqlite::schema::task_history;
 
 /// A row to add; its id is the table's own.
 #[skip_serializing_none]
@@ -123,11 +123,9 @@ impl HistoryRecordRow {
 /// An event. Reading is by position (the columns of the table without `published_at`); the id is
 /// the table's own, so a row to add has none.
 #[skip_serializing_none]
-#[derive(Debug, Clone, Queryable, Insertable, Serialize)]
-#[diesel(table_name = outbox_events, treat_none_as_default_value = false)]
+#[derive(Debug, Clone, Queryable, Serialize)]
 pub(crate) struct OutboxRow {
     pub(crate) tenant_id: String,
-    #[diesel(skip_insertion)]
     #[serde(skip)]
     pub(crate) id: i64,
     pub(crate) event_id: Id,
@@ -138,7 +136,6 @@ pub(crate) struct OutboxRow {
     pub(crate) seq: i64,
     pub(crate) payload: Json<JsonObject>,
     pub(crate) occurred_at: Stamp,
-    #[diesel(skip_insertion)]
     #[serde(skip)]
     pub(crate) position: Option<i64>,
 }

@@ -14,7 +14,7 @@ use crate::fair_share::Queued;
 use crate::sqlite::schema::task_states;
 
 #[skip_serializing_none]
-#[derive(Debug, Clone, Queryable, Insertable, AsChangeset, Serialize)]
+#[derive(Debug, Clone, PartialEq, Queryable, Insertable, AsChangeset, Serialize)]
 #[diesel(table_name = task_states, treat_none_as_null = true, treat_none_as_default_value = false)]
 pub(crate) struct StateRow {
     pub(crate) tenant_id: String,

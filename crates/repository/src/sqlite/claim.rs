@@ -9,7 +9,7 @@ use task_protocols::{ClaimRequest, ClaimTaskRequest, ClaimedTask, SaveOutcome, S
 
 use super::candidates::{self, Candidate};
 use super::schema::task_states;
-use super::{damaged, save, tasks};
+use super::{SqliteEngine, damaged, save, tasks};
 use crate::columns::{Stamp, Word};
 use crate::fair_share::{FairShare, Line, Queued};
 use crate::ids::RandomIds;
@@ -26,7 +26,7 @@ struct By<'a> {
 pub(super) fn claim(
     conn: &mut SqliteConnection,
     request: &ClaimRequest,
-    fair_share: &FairShare,
+    engine: &SqliteEngine,
     now: DateTime<Utc>,
 ) -> QueryResult<Vec<Task>> {
     let by = By {
@@ -43,10 +43,10 @@ pub(super) fn claim(
     }
     let mut claimed = Vec::new();
     for Candidate { tenant_id, id, turn, .. } in candidates::first(conn, request, request.max_tasks)? {
-        let task = lease(conn, &tenant_id, id, &by, fair_share, now)?;
+        let task = lease(conn, &tenant_id, id, &by, engine, now)?;
         claimed.extend(task.map(|task| (turn, task)));
     }
-    Ok(taken(request, claimed, fair_share))
+    Ok(taken(request, claimed, &engine.fair_share))
 }
 
 /// The same for several workers, the first tasks to the first of them.
@@ -54,7 +54,7 @@ pub(super) fn claim_seats(
     conn: &mut SqliteConnection,
     request: &ClaimRequest,
     seats: &[Seat],
-    fair_share: &FairShare,
+    engine: &SqliteEngine,
     now: DateTime<Utc>,
 ) -> QueryResult<Vec<Task>> {
     let max_tasks = seats.iter().map(|seat| seat.max_tasks).sum();
@@ -69,11 +69,11 @@ pub(super) fn claim_seats(
         };
         let share = usize::try_from(seat.max_tasks).unwrap_or_default();
         for Candidate { tenant_id, id, turn, .. } in candidates.by_ref().take(share) {
-            let task = lease(conn, &tenant_id, id, &by, fair_share, now)?;
+            let task = lease(conn, &tenant_id, id, &by, engine, now)?;
             claimed.extend(task.map(|task| (turn, task)));
         }
     }
-    Ok(taken(request, claimed, fair_share))
+    Ok(taken(request, claimed, &engine.fair_share))
 }
 
 /// What was claimed, of which the turns are noted.
@@ -102,7 +102,7 @@ pub(super) fn claimable_types(
 pub(super) fn claim_task(
     conn: &mut SqliteConnection,
     request: &ClaimTaskRequest,
-    fair_share: &FairShare,
+    engine: &SqliteEngine,
     now: DateTime<Utc>,
 ) -> QueryResult<ClaimedTask> {
     let tenant_id = request.tenant_id.as_str();
@@ -129,7 +129,7 @@ pub(super) fn claim_task(
         }
     };
     let wanted = request.origin.is_none_or(|origin| origin == mine.1.0);
-    let leased = if wanted { lease(conn, tenant_id, id, &by, fair_share, now)? } else { None };
+    let leased = if wanted { lease(conn, tenant_id, id, &by, engine, now)? } else { None };
     match leased {
         Some(task) => Ok(ClaimedTask::Claimed(Box::new(task))),
         None => Ok(request.refused(tasks::by_id(conn, tenant_id, id)?)),
@@ -158,22 +158,18 @@ fn lease(
     tenant_id: &str,
     id: i64,
     by: &By<'_>,
-    fair_share: &FairShare,
+    engine: &SqliteEngine,
     now: DateTime<Utc>,
 ) -> QueryResult<Option<Task>> {
-    let Some(task) = tasks::by_id(conn, tenant_id, id)? else { return Ok(None) };
+    let Some((task, stored)) = tasks::with_state(conn, tenant_id, id)? else { return Ok(None) };
     let claimer = Claimer { worker_id: by.worker_id.to_owned(), lease_seconds: by.lease_seconds };
     let moment = Moment { now, actor: Actor::Worker(by.worker_id.to_owned()), ids: &RandomIds };
     let Ok(change) = decide::claim(&task, &claimer, &moment) else { return Ok(None) };
-    match save::save(conn, &change, fair_share, now)? {
-        SaveOutcome::Saved { .. } => {}
-        outcome => return Err(damaged(format!("claim of task {id}: {outcome:?}"))),
+    // Read in this transaction, so nothing has moved it since.
+    match save::over(conn, &change, stored, by.request_id, engine, now)? {
+        SaveOutcome::Saved { .. } => Ok(Some(change.task)),
+        outcome => Err(damaged(format!("claim of task {id}: {outcome:?}"))),
     }
-    if by.request_id.is_some() {
-        let row = task_states::table.filter(task_states::tenant_id.eq(tenant_id).and(task_states::id.eq(id)));
-        diesel::update(row).set(task_states::claim_request.eq(by.request_id)).execute(conn)?;
-    }
-    Ok(Some(change.task))
 }
 
 /// The turns of every owner with claimable work, by lane.

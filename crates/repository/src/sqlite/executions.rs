@@ -1,7 +1,6 @@
 //! Executions: claims, heartbeats, reads.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
@@ -87,13 +86,13 @@ pub(super) fn last_of(
 #[async_trait]
 impl ExecutionStore for SqliteEngine {
     async fn claim(&self, request: &ClaimRequest) -> StoreResult<Vec<Task>> {
-        let (request, fair_share) = (request.clone(), Arc::clone(&self.fair_share));
-        self.write(move |conn, now| claim::claim(conn, &request, &fair_share, now)).await
+        let (request, engine) = (request.clone(), self.clone());
+        self.write(move |conn, now| claim::claim(conn, &request, &engine, now)).await
     }
 
     async fn claim_seats(&self, request: &ClaimRequest, seats: &[Seat]) -> StoreResult<Vec<Task>> {
-        let (request, seats, fair_share) = (request.clone(), seats.to_vec(), Arc::clone(&self.fair_share));
-        self.write(move |conn, now| claim::claim_seats(conn, &request, &seats, &fair_share, now)).await
+        let (request, seats, engine) = (request.clone(), seats.to_vec(), self.clone());
+        self.write(move |conn, now| claim::claim_seats(conn, &request, &seats, &engine, now)).await
     }
 
     async fn claimable_types(&self, types: &[(TenantId, String)]) -> StoreResult<Vec<(TenantId, String)>> {
@@ -102,8 +101,8 @@ impl ExecutionStore for SqliteEngine {
     }
 
     async fn claim_task(&self, request: &ClaimTaskRequest) -> StoreResult<ClaimedTask> {
-        let (request, fair_share) = (request.clone(), Arc::clone(&self.fair_share));
-        self.write(move |conn, now| claim::claim_task(conn, &request, &fair_share, now)).await
+        let (request, engine) = (request.clone(), self.clone());
+        self.write(move |conn, now| claim::claim_task(conn, &request, &engine, now)).await
     }
 
     async fn heartbeat(

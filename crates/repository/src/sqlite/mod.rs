@@ -27,6 +27,7 @@ mod readers;
 mod retention;
 mod save;
 pub(crate) mod schema;
+mod states;
 mod tasks;
 mod templates;
 mod timed;
@@ -35,7 +36,7 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Utc};
 use diesel::connection::SimpleConnection;
@@ -48,6 +49,7 @@ use readers::Readers;
 use writer::Writer;
 
 use crate::Weights;
+use crate::columns::Stamp;
 use crate::fair_share::FairShare;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
@@ -93,6 +95,8 @@ pub struct SqliteEngine {
     analytics: Arc<Readers>,
     clock: Arc<dyn Clock>,
     relay_locked: Arc<AtomicBool>,
+    /// Whether a commit publishes its events; otherwise the relay does.
+    publishing: Arc<AtomicBool>,
     max_progress_entries: i64,
     fair_share: Arc<FairShare>,
 }
@@ -115,6 +119,7 @@ impl SqliteEngine {
             analytics: Arc::new(Readers::new(vec![connect()?])),
             clock,
             relay_locked: Arc::default(),
+            publishing: Arc::default(),
             max_progress_entries: config.max_progress_entries.max(1),
             fair_share: Arc::new(FairShare::new(config.weights)),
         })
@@ -138,6 +143,23 @@ impl SqliteEngine {
     pub async fn learn_turns(&self) -> StoreResult<()> {
         let fair_share = Arc::clone(&self.fair_share);
         self.read(move |conn| claim::learn_turns(conn, &fair_share)).await
+    }
+
+    /// From here on a commit publishes its events, and so are those that wait for a relay: for a process
+    /// whose subscribers read them from this store only. Call it before anything is changed, when the
+    /// schema is up to date.
+    ///
+    /// # Errors
+    /// When what waits cannot be published; nothing is different then.
+    pub async fn publish_at_commit(&self) -> StoreResult<()> {
+        self.write(outbox::publish_all).await?;
+        self.publishing.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// When events of a change that is made `now` are published, if by its commit.
+    fn publishes(&self, now: DateTime<Utc>) -> Option<Stamp> {
+        self.publishing.load(Ordering::Acquire).then_some(Stamp(now))
     }
 
     /// Whether the schema is up to date.

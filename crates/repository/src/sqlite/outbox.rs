@@ -5,15 +5,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use diesel::dsl::{count_star, min};
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable, Text};
+use task_domain::Event;
 use task_protocols::{EventFilter, OutboxEvent, OutboxStore, RelayLock, StoreResult};
 
 use super::SqliteEngine;
 use super::schema::{outbox_cursor, outbox_events};
 use crate::columns::{Stamp, Word};
 use crate::rows::OutboxRow;
-use crate::statement::Constant;
+use crate::statement::{Constant, Sql, Statement};
 
 /// The columns that [`OutboxRow`] reads.
 macro_rules! columns {
@@ -34,8 +37,9 @@ macro_rules! columns {
     };
 }
 
-/// What the cache of prepared statements knows the mark by.
+/// What the cache of prepared statements knows these statements by.
 struct MarkPublished;
+struct InsertEvent;
 
 /// One file has one process, so a flag in the process is the lock.
 struct LocalLock(Arc<AtomicBool>);
@@ -74,18 +78,7 @@ impl OutboxStore for SqliteEngine {
 
     async fn mark_published(&self, ids: &[i64]) -> StoreResult<()> {
         let ids = ids.to_vec();
-        self.write(move |conn, now| {
-            let mut position: i64 = outbox_cursor::table.select(outbox_cursor::last_position).first(conn)?;
-            for id in &ids {
-                let unpublished = outbox_events::id.eq(id).and(outbox_events::published_at.is_null());
-                let mark = diesel::update(outbox_events::table.filter(unpublished))
-                    .set((outbox_events::published_at.eq(Stamp(now)), outbox_events::position.eq(position + 1)));
-                let marked = Constant::<_, MarkPublished>::new(mark).execute(conn)?;
-                position += i64::try_from(marked).unwrap_or(0);
-            }
-            diesel::update(outbox_cursor::table).set(outbox_cursor::last_position.eq(position)).execute(conn).map(drop)
-        })
-        .await
+        self.write(move |conn, now| mark(conn, &ids, now)).await
     }
 
     async fn published_before(&self, age: Duration) -> StoreResult<i64> {
@@ -124,8 +117,8 @@ impl OutboxStore for SqliteEngine {
 
     async fn position_range(&self) -> StoreResult<(i64, i64)> {
         self.read(|conn| {
-            let newest: i64 = outbox_cursor::table.select(outbox_cursor::last_position).first(conn)?;
-            let oldest: Option<i64> = outbox_events::table.select(min(outbox_events::position)).first(conn)?;
+            let newest = last_position(conn)?;
+            let oldest: Option<i64> = outbox_events::table.select(min(outbox_events::position)).get_result(conn)?;
             // Nothing kept: the next one is the oldest.
             Ok(if newest == 0 { (0, 0) } else { (oldest.unwrap_or(newest + 1), newest) })
         })
@@ -134,7 +127,7 @@ impl OutboxStore for SqliteEngine {
 
     async fn backlog(&self) -> StoreResult<i64> {
         self.read(|conn| {
-            outbox_events::table.filter(outbox_events::published_at.is_null()).select(count_star()).first(conn)
+            outbox_events::table.filter(outbox_events::published_at.is_null()).select(count_star()).get_result(conn)
         })
         .await
     }
@@ -144,6 +137,54 @@ impl OutboxStore for SqliteEngine {
     }
 }
 
+/// Adds an event, which waits for the relay, or is published by this commit.
+pub(super) fn insert(conn: &mut SqliteConnection, event: &Event, published_at: Option<Stamp>) -> QueryResult<()> {
+    let row = OutboxRow::from(event);
+    let insert = Sql(include_str!("sql/insert_event.sql"))
+        .bind::<Text, _>(&row.tenant_id)
+        .bind::<Text, _>(row.event_id)
+        .bind::<Text, _>(row.event_type)
+        .bind::<Text, _>(&row.task_id)
+        .bind::<Nullable<Text>, _>(row.user_id.as_ref())
+        .bind::<Text, _>(row.origin)
+        .bind::<BigInt, _>(row.seq)
+        .bind::<Text, _>(&row.payload)
+        .bind::<BigInt, _>(row.occurred_at)
+        .bind::<Nullable<BigInt>, _>(published_at);
+    Constant::<_, InsertEvent>::new(insert).execute(conn).map(drop)
+}
+
+fn mark(conn: &mut SqliteConnection, ids: &[i64], now: DateTime<Utc>) -> QueryResult<()> {
+    let mut position = last_position(conn)?;
+    for id in ids {
+        let unpublished = outbox_events::id.eq(id).and(outbox_events::published_at.is_null());
+        let mark = diesel::update(outbox_events::table.filter(unpublished))
+            .set((outbox_events::published_at.eq(Stamp(now)), outbox_events::position.eq(position + 1)));
+        let marked = Constant::<_, MarkPublished>::new(mark).execute(conn)?;
+        position += i64::try_from(marked).unwrap_or(0);
+    }
+    note(conn, position)
+}
+
+/// Publishes everything that waits for a relay.
+pub(super) fn publish_all(conn: &mut SqliteConnection, now: DateTime<Utc>) -> QueryResult<()> {
+    let unpublished = outbox_events::table.filter(outbox_events::published_at.is_null());
+    let ids: Vec<i64> = unpublished.order(outbox_events::id).select(outbox_events::id).load(conn)?;
+    mark(conn, &ids, now)
+}
+
+fn last_position(conn: &mut SqliteConnection) -> QueryResult<i64> {
+    Sql(include_str!("sql/last_position.sql")).reading::<BigInt>().get_result(conn)
+}
+
+/// Remembers the highest position, also when its event is gone.
+fn note(conn: &mut SqliteConnection, position: i64) -> QueryResult<()> {
+    diesel::update(outbox_cursor::table.find(true))
+        .set(outbox_cursor::last_position.eq(position))
+        .execute(conn)
+        .map(drop)
+}
+
 /// Positions rise with the time of publication: from the newest back, only what was published since
 /// is looked at.
 pub(super) fn published_before(conn: &mut SqliteConnection, before: Stamp) -> QueryResult<i64> {
@@ -151,7 +192,7 @@ pub(super) fn published_before(conn: &mut SqliteConnection, before: Stamp) -> Qu
         .filter(outbox_events::position.gt(0).and(outbox_events::published_at.lt(before)))
         .order(outbox_events::position.desc())
         .select(outbox_events::position)
-        .first(conn)
+        .get_result(conn)
         .optional()?;
     Ok(position.flatten().unwrap_or_default())
 }
@@ -167,6 +208,8 @@ pub(super) fn purge(conn: &mut SqliteConnection, before: Stamp, limit: i64) -> Q
     let Some((last, _)) = oldest.into_iter().rfind(|(_, at)| at.is_some_and(|at| at.0 < before.0)) else {
         return Ok(0);
     };
+    let newest = last_position(conn)?;
+    note(conn, newest)?;
     let old = outbox_events::table
         .filter(outbox_events::position.gt(0).and(outbox_events::position.le(last)))
         .filter(outbox_events::published_at.lt(before));

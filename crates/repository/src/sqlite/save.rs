@@ -2,75 +2,68 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use task_domain::decide::{Change, LeaseGuard};
-use task_domain::{ExecutionStatus, NewConversation, TaskId, TenantId};
+use task_domain::{ExecutionStatus, LeaseToken, NewConversation, TaskId, TenantId};
 use task_protocols::SaveOutcome;
 
 use super::schema::{
-    execution_no, idempotency_keys, outbox_events, task_conversations, task_dependencies, task_executions,
-    task_history, task_states, user_tasks,
+    execution_no, idempotency_keys, task_conversations, task_dependencies, task_executions, task_history, user_tasks,
 };
-use super::{concurrency, limits};
+use super::{SqliteEngine, concurrency, limits, outbox, states, tasks};
 use crate::columns::{Id, Stamp};
-use crate::fair_share::{FairShare, Queued};
-use crate::rows::{ExecutionRow, HistoryRow, OutboxRow, StateRow, TaskRow};
-use crate::statement::Constant;
+use crate::fair_share::Queued;
+use crate::rows::{ExecutionRow, HistoryRow, StateRow, TaskRow};
+use crate::statement::{Constant, Sql, Statement};
 
 /// What the cache of prepared statements knows each statement of a save by.
 struct InsertTask;
-struct InsertState;
+struct GivenId;
 struct InsertExecution;
 struct InsertHistory;
-struct InsertEvent;
-struct UpdateState;
 struct NextExecution;
 
 /// Saves `change`, or says why not; nothing is changed then.
 pub(super) fn save(
     conn: &mut SqliteConnection,
     change: &Change,
-    fair_share: &FairShare,
+    engine: &SqliteEngine,
     now: DateTime<Utc>,
 ) -> QueryResult<SaveOutcome> {
-    let outcome = if change.expected_seq == 0 {
-        create(conn, change, fair_share, now)?
-    } else {
-        update(conn, change, fair_share, now)?
-    };
-    if matches!(outcome, SaveOutcome::Saved { .. }) {
-        concurrency::after_save(conn, &change.task)?;
-    }
-    Ok(outcome)
+    if change.expected_seq == 0 { create(conn, change, engine, now) } else { update(conn, change, engine, now) }
 }
 
 fn create(
     conn: &mut SqliteConnection,
     change: &Change,
-    fair_share: &FairShare,
+    engine: &SqliteEngine,
     now: DateTime<Utc>,
 ) -> QueryResult<SaveOutcome> {
     let task = &change.task;
     if let Some(repeated) = repeated(conn, change)? {
         return Ok(repeated);
     }
-    let taken = user_tasks::table
-        .filter(user_tasks::tenant_id.eq(task.tenant_id.as_str()).and(user_tasks::task_id.eq(task.task_id.as_str())))
-        .select(user_tasks::id);
-    if diesel::select(diesel::dsl::exists(taken)).get_result(conn)? {
+    // Where nothing is counted before, the insert itself tells.
+    if change.limits.is_some() && tasks::any_id(conn, &task.tenant_id, &task.task_id)?.is_some() {
         return Ok(SaveOutcome::Duplicate);
     }
     if let Some(limited) = limits::exceeded(conn, change)? {
         return Ok(SaveOutcome::Limited(limited));
     }
     let row = TaskRow::from(task);
-    let insert = diesel::insert_into(user_tasks::table).values(row.without_id()).returning(user_tasks::id);
-    let id: i64 = Constant::<_, InsertTask>::new(insert).get_result(conn)?;
+    let insert = diesel::insert_or_ignore_into(user_tasks::table).values(row.without_id());
+    if Constant::<_, InsertTask>::new(insert).execute(conn)? == 0 {
+        return Ok(SaveOutcome::Duplicate);
+    }
+    // RETURNING opens a table of its own for each statement.
+    let given = Sql("SELECT last_insert_rowid()").reading::<BigInt>();
+    let id: i64 = Constant::<_, GivenId>::new(given).get_result(conn)?;
     let mut state = StateRow::from(task);
     state.id = id;
-    state.turn = Queued::by(change).map_or(state.turn, |queued| fair_share.take(&queued));
+    state.turn = Queued::by(change).map_or(state.turn, |queued| engine.fair_share.take(&queued));
     number_execution(conn, &mut state)?;
-    Constant::<_, InsertState>::new(diesel::insert_into(task_states::table).values(&state)).execute(conn)?;
-    leave_behind(conn, id, change, 0)?;
+    states::insert(conn, &state)?;
+    leave_behind(conn, id, change, 0, engine.publishes(now))?;
     for depends_on in &task.depends_on {
         diesel::insert_or_ignore_into(task_dependencies::table)
             .values((
@@ -104,6 +97,7 @@ fn create(
             ))
             .execute(conn)?;
     }
+    concurrency::after_save(conn, task)?;
     Ok(SaveOutcome::Saved { id })
 }
 
@@ -132,44 +126,58 @@ pub(super) fn made_under(
 fn update(
     conn: &mut SqliteConnection,
     change: &Change,
-    fair_share: &FairShare,
+    engine: &SqliteEngine,
+    now: DateTime<Utc>,
+) -> QueryResult<SaveOutcome> {
+    // There is one writer, so what this reads holds until the commit.
+    match states::find(conn, change.task.tenant_id.as_str(), change.task.id)? {
+        Some(stored) if is_guarded(change, &stored, now) => over(conn, change, stored, None, engine, now),
+        _ => Ok(SaveOutcome::Stale),
+    }
+}
+
+/// Whether the row is as the change expects it.
+fn is_guarded(change: &Change, stored: &StateRow, now: DateTime<Utc>) -> bool {
+    let holds = |token: LeaseToken| stored.lease_token == Some(Id(token.as_uuid()));
+    let lasts = stored.lease_expires_at.is_some_and(|at| at.0 > now);
+    stored.event_seq == change.expected_seq
+        && match change.lease {
+            LeaseGuard::Any => true,
+            LeaseGuard::Held(token) => holds(token) && lasts,
+            LeaseGuard::Expired(token) => holds(token) && !lasts,
+        }
+}
+
+/// Saves a change of a task whose row is `stored`, which the guards of the change let. `claim_request`:
+/// what its worker calls the claim that it is.
+pub(super) fn over(
+    conn: &mut SqliteConnection,
+    change: &Change,
+    stored: StateRow,
+    claim_request: Option<&str>,
+    engine: &SqliteEngine,
     now: DateTime<Utc>,
 ) -> QueryResult<SaveOutcome> {
     let (tenant_id, id) = (change.task.tenant_id.as_str(), change.task.id);
-    let mut guarded = task_states::table
-        .filter(task_states::tenant_id.eq(tenant_id).and(task_states::id.eq(id)))
-        .filter(task_states::event_seq.eq(change.expected_seq))
-        .into_boxed();
-    guarded = match change.lease {
-        LeaseGuard::Any => guarded,
-        LeaseGuard::Held(token) => guarded
-            .filter(task_states::lease_token.eq(Id(token.as_uuid())))
-            .filter(task_states::lease_expires_at.gt(Stamp(now))),
-        LeaseGuard::Expired(token) => guarded
-            .filter(task_states::lease_token.eq(Id(token.as_uuid())))
-            .filter(task_states::lease_expires_at.le(Stamp(now))),
-    };
-    // There is one writer, so what this reads holds until the commit.
-    let Some(stored) = guarded.select(task_states::all_columns).first::<StateRow>(conn).optional()? else {
-        return Ok(SaveOutcome::Stale);
-    };
     if let Some(limited) = limits::exceeded(conn, change)? {
         return Ok(SaveOutcome::Limited(limited));
     }
     let mut state = StateRow::from(&change.task);
     if change.takes_a_place() || state.priority != stored.priority {
-        state.turn = Queued::by(change).map_or(state.turn, |queued| fair_share.take(&queued));
+        state.turn = Queued::by(change).map_or(state.turn, |queued| engine.fair_share.take(&queued));
     } else {
         // What is not queued anew keeps its place.
         state.turn = stored.turn;
     }
-    state.progress_seq = stored.progress_seq;
+    let progress_seq = stored.progress_seq;
+    state.progress_seq = progress_seq;
     state.last_result_execution = stored.last_result_execution;
+    state.claim_request = claim_request.map(str::to_owned);
     if state.lease_token.is_some() && state.lease_token == stored.lease_token {
         // A heartbeat since the read is not undone.
         state.lease_expires_at = stored.lease_expires_at;
         state.lease_seconds = stored.lease_seconds;
-        state.claim_request = stored.claim_request;
+        state.claim_request = stored.claim_request.clone();
     }
     if let Some(execution) = &change.finished {
         let row = ExecutionRow::new(id, execution);
@@ -179,14 +187,14 @@ fn update(
         }
     }
     number_execution(conn, &mut state)?;
-    let stands = task_states::table.filter(task_states::tenant_id.eq(tenant_id).and(task_states::id.eq(id)));
-    Constant::<_, UpdateState>::new(diesel::update(stands).set(&state)).execute(conn)?;
+    states::update(conn, stored, &state)?;
     if change.definition_changed {
         diesel::update(user_tasks::table.filter(user_tasks::tenant_id.eq(tenant_id).and(user_tasks::id.eq(id))))
             .set(&TaskRow::from(&change.task))
             .execute(conn)?;
     }
-    leave_behind(conn, id, change, stored.progress_seq)?;
+    leave_behind(conn, id, change, progress_seq, engine.publishes(now))?;
+    concurrency::after_save(conn, &change.task)?;
     Ok(SaveOutcome::Saved { id })
 }
 
@@ -194,19 +202,24 @@ fn update(
 fn number_execution(conn: &mut SqliteConnection, state: &mut StateRow) -> QueryResult<()> {
     if state.execution_no == Some(0) {
         let next = diesel::update(execution_no::table).set(execution_no::last.eq(execution_no::last + 1));
-        let next = Constant::<_, NextExecution>::new(next.returning(execution_no::last));
-        state.execution_no = Some(next.get_result(conn)?);
+        Constant::<_, NextExecution>::new(next).execute(conn)?;
+        state.execution_no = Some(execution_no::table.select(execution_no::last).first(conn)?);
     }
     Ok(())
 }
 
 /// The history row and the events.
-fn leave_behind(conn: &mut SqliteConnection, id: i64, change: &Change, progress_seq: i64) -> QueryResult<()> {
+fn leave_behind(
+    conn: &mut SqliteConnection,
+    id: i64,
+    change: &Change,
+    progress_seq: i64,
+    published_at: Option<Stamp>,
+) -> QueryResult<()> {
     let row = HistoryRow::new(id, change, progress_seq);
     Constant::<_, InsertHistory>::new(diesel::insert_into(task_history::table).values(&row)).execute(conn)?;
     for event in &change.events {
-        let row = OutboxRow::from(event);
-        Constant::<_, InsertEvent>::new(diesel::insert_into(outbox_events::table).values(&row)).execute(conn)?;
+        outbox::insert(conn, event, published_at)?;
     }
     Ok(())
 }

@@ -1,7 +1,6 @@
 //! Tasks.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -20,11 +19,20 @@ use crate::rows::{StateRow, TaskRow, task_from_rows};
 
 /// A task by its bigint id, without `last_result`.
 pub(super) fn by_id(conn: &mut SqliteConnection, tenant_id: &str, id: i64) -> QueryResult<Option<Task>> {
-    Ok(found(conn, tenant_id, id)?.map(|(task, _)| task))
+    Ok(with_state(conn, tenant_id, id)?.map(|(task, _)| task))
 }
 
 /// The same, and whether a claim may take it.
 pub(super) fn found(conn: &mut SqliteConnection, tenant_id: &str, id: i64) -> QueryResult<Option<(Task, bool)>> {
+    Ok(with_state(conn, tenant_id, id)?.map(|(task, state)| (task, state.claimable)))
+}
+
+/// The same and its state's row.
+pub(super) fn with_state(
+    conn: &mut SqliteConnection,
+    tenant_id: &str,
+    id: i64,
+) -> QueryResult<Option<(Task, StateRow)>> {
     let rows: Option<(TaskRow, StateRow)> = user_tasks::table
         .inner_join(
             task_states::table
@@ -35,8 +43,7 @@ pub(super) fn found(conn: &mut SqliteConnection, tenant_id: &str, id: i64) -> Qu
         .first(conn)
         .optional()?;
     let Some((task, state)) = rows else { return Ok(None) };
-    let claimable = state.claimable;
-    Ok(Some((task_from_rows(task, state, None).map_err(damaged)?, claimable)))
+    Ok(Some((task_from_rows(task, state.clone(), None).map_err(damaged)?, state)))
 }
 
 /// The bigint id of a live task.
@@ -178,8 +185,8 @@ impl TaskStore for SqliteEngine {
     }
 
     async fn save(&self, change: &Change) -> StoreResult<SaveOutcome> {
-        let (change, fair_share) = (change.clone(), Arc::clone(&self.fair_share));
-        self.write(move |conn, now| save::save(conn, &change, &fair_share, now)).await
+        let (change, engine) = (change.clone(), self.clone());
+        self.write(move |conn, now| save::save(conn, &change, &engine, now)).await
     }
 }
 

@@ -35,6 +35,7 @@ mod overview;
 mod parallel;
 mod plans;
 mod progress;
+mod publishing;
 mod quota;
 mod retention;
 mod save;

@@ -24,11 +24,17 @@ impl Clock for SystemClock {
 }
 
 pub(crate) async fn sqlite() -> Stores {
+    sqlite_engine().await.1
+}
+
+/// The engine itself as well, for what only this one can do.
+pub(crate) async fn sqlite_engine() -> (Arc<SqliteEngine>, Stores) {
     let database = temp_database();
     let config = SqliteConfig { weights: weights(), ..SqliteConfig::default() };
     let engine = SqliteEngine::open(&database.path(), Arc::new(SystemClock), config).unwrap();
     engine.migrate().await.unwrap();
-    Stores::of(Arc::new(engine), Database::Sqlite(Arc::new(database)))
+    let engine = Arc::new(engine);
+    (Arc::clone(&engine), Stores::of(engine, Database::Sqlite(Arc::new(database))))
 }
 
 pub(crate) async fn postgres() -> Stores {
