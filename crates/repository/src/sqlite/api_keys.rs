@@ -35,7 +35,7 @@ impl ApiKeyStore for SqliteEngine {
     async fn find_key(&self, id: &str) -> StoreResult<Option<ApiKey>> {
         let id = id.to_owned();
         self.read(move |conn| {
-            let row: Option<ApiKeyRow> = api_keys::table.filter(api_keys::id.eq(id)).first(conn).optional()?;
+            let row: Option<ApiKeyRow> = api_keys::table.filter(api_keys::id.eq(id)).get_result(conn).optional()?;
             Ok(row.map(ApiKey::from))
         })
         .await

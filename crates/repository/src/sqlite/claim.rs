@@ -118,16 +118,17 @@ pub(super) fn claim_task(
     let mine = task_states::table
         .filter(task_states::tenant_id.eq(tenant_id).and(task_states::id.eq(id)))
         .filter(task_states::claimable.and(task_states::handler.eq(Word(request.handler))));
-    let mine: (i64, Word<Origin>) = match mine.select((task_states::id, task_states::origin)).first(conn).optional()? {
-        Some(mine) => mine,
-        None => {
-            let held = held(conn, &by, now)?.into_iter().find(|task| task.id == id);
-            return match held {
-                Some(task) => Ok(ClaimedTask::Claimed(Box::new(task))),
-                None => Ok(request.refused(tasks::by_id(conn, tenant_id, id)?)),
-            };
-        }
-    };
+    let mine: (i64, Word<Origin>) =
+        match mine.select((task_states::id, task_states::origin)).get_result(conn).optional()? {
+            Some(mine) => mine,
+            None => {
+                let held = held(conn, &by, now)?.into_iter().find(|task| task.id == id);
+                return match held {
+                    Some(task) => Ok(ClaimedTask::Claimed(Box::new(task))),
+                    None => Ok(request.refused(tasks::by_id(conn, tenant_id, id)?)),
+                };
+            }
+        };
     let wanted = request.origin.is_none_or(|origin| origin == mine.1.0);
     let leased = if wanted { lease(conn, tenant_id, id, &by, engine, now)? } else { None };
     match leased {

@@ -49,7 +49,7 @@ fn look(conn: &mut SqliteConnection, tenant_id: &str, key: &str) -> QueryResult<
         .filter(task_states::claimable.or(task_states::lease_token.is_not_null()))
         .filter(task_states::tenant_id.eq(tenant_id).and(task_states::concurrency_key.eq(key)))
         .select(count_star())
-        .first(conn)?;
+        .get_result(conn)?;
     let mut passed = 0;
     for (id, limit) in parked {
         if limit.is_some_and(|limit| used + passed >= i64::from(limit)) {

@@ -30,7 +30,7 @@ fn find(conn: &mut SqliteConnection, tenant_id: &TenantId, id: i64) -> QueryResu
         .filter(task_conversations::tenant_id.eq(tenant_id.as_str()).and(task_conversations::id.eq(id)))
         .filter(user_tasks::deleted_at.is_null())
         .select((user_tasks::task_id, columns!()))
-        .first(conn)
+        .get_result(conn)
         .optional()?;
     Ok(found.map(|(task_id, row)| conversation(TaskId::from_stored(task_id), row)))
 }

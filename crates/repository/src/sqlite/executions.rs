@@ -41,7 +41,7 @@ fn held_seconds(
     let held = task_states::table
         .filter(task_states::tenant_id.eq(tenant_id.as_str()).and(task_states::id.eq(id)))
         .filter(task_states::lease_token.eq(Id(token.as_uuid())).and(task_states::lease_expires_at.gt(Stamp(now))));
-    held.select(task_states::lease_seconds).first(conn).optional()
+    held.select(task_states::lease_seconds).get_result(conn).optional()
 }
 
 /// The last executions of the tasks whose numbers follow, as a JSON list; up to the tenant.
@@ -78,7 +78,7 @@ pub(super) fn last_of(
     let row: Option<ExecutionRow> = task_executions::table
         .filter(task_executions::tenant_id.eq(tenant_id.as_str()).and(task_executions::task_id.eq(number)))
         .order(task_executions::id.desc())
-        .first(conn)
+        .get_result(conn)
         .optional()?;
     Ok(row.map(|row| row.into_execution(task_id)))
 }
@@ -133,7 +133,7 @@ impl ExecutionStore for SqliteEngine {
                 )
                 .filter(user_tasks::deleted_at.is_null())
                 .select((task_states::all_columns, user_tasks::task_id))
-                .first(conn)
+                .get_result(conn)
                 .optional()?;
             if let Some((state, task_id)) = current {
                 let user_id = state.user_id.clone().map(UserId::from_stored);
@@ -152,7 +152,7 @@ impl ExecutionStore for SqliteEngine {
                 )
                 .filter(user_tasks::deleted_at.is_null())
                 .select((task_executions::all_columns, user_tasks::task_id))
-                .first(conn)
+                .get_result(conn)
                 .optional()?;
             Ok(ended.map(|(row, task_id)| row.into_execution(TaskId::from_stored(task_id))))
         })
@@ -177,7 +177,7 @@ impl ExecutionStore for SqliteEngine {
             let held = recent.into_iter().find(|(_, held)| held.is_some_and(|held| held.0 == token.as_uuid()));
             let Some((number, _)) = held else { return Ok(None) };
             let row: Option<ExecutionRow> =
-                task_executions::table.find((tenant_id.as_str(), id, number)).first(conn).optional()?;
+                task_executions::table.find((tenant_id.as_str(), id, number)).get_result(conn).optional()?;
             Ok(row.map(|row| row.into_execution(task_id)))
         })
         .await

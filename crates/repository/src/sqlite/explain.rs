@@ -84,7 +84,7 @@ fn place(conn: &mut SqliteConnection, tenant_id: &str, id: i64, at_most: i64) ->
             task_states::turn,
             task_states::concurrency_key,
         ))
-        .first(conn)
+        .get_result(conn)
         .optional()?;
     let Some((claimable, parked, handler, task_type, priority, turn, key)) = row else {
         return Ok(QueuePlace::default());

@@ -90,7 +90,7 @@ macro_rules! facts_of {
 fn find(conn: &mut SqliteConnection, tenant_id: &TenantId, id: Uuid) -> QueryResult<Option<Fact>> {
     let row: Option<FactRow> = facts::table
         .filter(facts::tenant_id.eq(tenant_id.as_str()).and(facts::id.eq(Id(id))))
-        .first(conn)
+        .get_result(conn)
         .optional()?;
     Ok(row.map(Fact::from))
 }
@@ -130,7 +130,7 @@ impl FactStore for SqliteEngine {
                 .offset(filter.offset)
                 .limit(filter.limit)
                 .load(conn)?;
-            let total = facts_of!(filter, count_star()).first(conn)?;
+            let total = facts_of!(filter, count_star()).get_result(conn)?;
             Ok(FactPage { total, facts: rows.into_iter().map(Fact::from).collect() })
         })
         .await

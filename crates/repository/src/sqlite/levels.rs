@@ -42,7 +42,7 @@ impl LevelStore for SqliteEngine {
             let row: Option<(Option<Word<SubscriptionLevel>>, Option<Word<SubscriptionLevel>>)> = user_limits::table
                 .filter(user_limits::tenant_id.eq(tenant_id.as_str()).and(user_limits::user_id.eq(user_id.as_str())))
                 .select((user_limits::event_level, user_limits::gateway_level))
-                .first(conn)
+                .get_result(conn)
                 .optional()?;
             let (event, gateway) = row.unwrap_or_default();
             Ok(KnownLevel { event: event.map(|word| word.0), gateway: gateway.map(|word| word.0) })

@@ -21,7 +21,7 @@ pub(super) fn exceeded(conn: &mut SqliteConnection, change: &Change) -> QueryRes
         usage.active_tasks = task_states::table
             .filter(task_states::tenant_id.eq(tenant).and(task_states::user_id.eq(user)).and(task_states::is_active))
             .select(count_star())
-            .first(conn)?;
+            .get_result(conn)?;
     }
     if change.demand.run && limits.daily_executions.is_some() {
         usage.runs_today = runs_of_user(conn, tenant, user, LevelLimits::day_start(now))?;

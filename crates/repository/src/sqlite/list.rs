@@ -172,5 +172,5 @@ fn count(conn: &mut SqliteConnection, filter: &TaskFilter) -> QueryResult<i64> {
     }
     let mut query = tasks_of!(filter, count_star());
     conditions!(query, filter);
-    query.first(conn)
+    query.get_result(conn)
 }

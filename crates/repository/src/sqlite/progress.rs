@@ -28,7 +28,7 @@ impl ProgressStore for SqliteEngine {
             let row =
                 task_states::table.filter(task_states::tenant_id.eq(tenant_id.as_str()).and(task_states::id.eq(id)));
             let (mut seq_id, execution_id): (i64, Option<Id>) =
-                row.select((task_states::progress_seq, task_states::execution_id)).first(conn)?;
+                row.select((task_states::progress_seq, task_states::execution_id)).get_result(conn)?;
             for entry in &entries {
                 seq_id += 1;
                 diesel::insert_into(task_progress::table)
@@ -60,7 +60,7 @@ impl ProgressStore for SqliteEngine {
             let Some(id) = tasks::live_id(conn, &tenant_id, &task_id)? else { return Ok(0) };
             let kept = task_progress::table
                 .filter(task_progress::tenant_id.eq(tenant_id.as_str()).and(task_progress::task_id.eq(id)));
-            kept.select(count_star()).first(conn)
+            kept.select(count_star()).get_result(conn)
         })
         .await
     }

@@ -148,7 +148,7 @@ pub(super) fn executions(
         let last_result: Option<Option<i64>> = task_states::table
             .find((tenant_id, task_id))
             .select(task_states::last_result_execution)
-            .first(conn)
+            .get_result(conn)
             .optional()?;
         if last_result.flatten() != Some(*id) {
             diesel::delete(task_executions::table.find((tenant_id, task_id, id))).execute(conn)?;
@@ -184,7 +184,8 @@ pub(super) fn terminal(
                 break;
             }
         }
-        let task_id: Option<String> = user_tasks::table.find(id).select(user_tasks::task_id).first(conn).optional()?;
+        let task_id: Option<String> =
+            user_tasks::table.find(id).select(user_tasks::task_id).get_result(conn).optional()?;
         if let Some(task_id) = task_id {
             forget(conn, tenant_id, &task_id)?;
         }

@@ -40,7 +40,7 @@ pub(super) fn with_state(
         )
         .filter(user_tasks::tenant_id.eq(tenant_id).and(user_tasks::id.eq(id)))
         .select((user_tasks::all_columns, task_states::all_columns))
-        .first(conn)
+        .get_result(conn)
         .optional()?;
     let Some((task, state)) = rows else { return Ok(None) };
     Ok(Some((task_from_rows(task, state.clone(), None).map_err(damaged)?, state)))
@@ -52,7 +52,7 @@ pub(super) fn live_id(conn: &mut SqliteConnection, tenant_id: &TenantId, task_id
         .filter(user_tasks::tenant_id.eq(tenant_id.as_str()).and(user_tasks::task_id.eq(task_id.as_str())))
         .filter(user_tasks::deleted_at.is_null())
         .select(user_tasks::id)
-        .first(conn)
+        .get_result(conn)
         .optional()
 }
 
@@ -61,7 +61,7 @@ pub(super) fn any_id(conn: &mut SqliteConnection, tenant_id: &TenantId, task_id:
     user_tasks::table
         .filter(user_tasks::tenant_id.eq(tenant_id.as_str()).and(user_tasks::task_id.eq(task_id.as_str())))
         .select(user_tasks::id)
-        .first(conn)
+        .get_result(conn)
         .optional()
 }
 
@@ -164,7 +164,7 @@ impl TaskStore for SqliteEngine {
                 let entries = task_conversations::table
                     .filter(task_conversations::tenant_id.eq(tenant_id.as_str()))
                     .filter(task_conversations::task_id.eq(number));
-                Ok(Some((task, claimable, entries.select(count_star()).first(conn)?)))
+                Ok(Some((task, claimable, entries.select(count_star()).get_result(conn)?)))
             })
             .await?;
         Ok(found.map(|(task, claimable, entries)| (Loaded { task, now: SqliteEngine::now(self), claimable }, entries)))
@@ -200,7 +200,7 @@ fn last_result(conn: &mut SqliteConnection, tenant_id: &str, id: i64) -> QueryRe
         )
         .filter(task_states::tenant_id.eq(tenant_id).and(task_states::id.eq(id)))
         .select(task_executions::result)
-        .first(conn)
+        .get_result(conn)
         .optional()?;
     Ok(result.flatten().map(|json| json.0))
 }

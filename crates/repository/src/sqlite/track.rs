@@ -27,7 +27,7 @@ impl TrackStore for SqliteEngine {
                 .filter(task_history::tenant_id.eq(task.tenant_id.as_str()).and(task_history::task_id.eq(id)))
                 .filter(task_history::progress_seq.lt(progress.min(head.position.progress)))
                 .select(diesel::dsl::max(task_history::id))
-                .first(conn)?;
+                .get_result(conn)?;
             Ok(Some(TrackPosition { progress, status: before.unwrap_or_default() }))
         })
         .await
@@ -59,15 +59,15 @@ fn head(conn: &mut SqliteConnection, task: &TaskKey) -> QueryResult<Option<(i64,
                 task_states::last_error,
                 task_states::updated_at,
             ))
-            .first(conn)?;
+            .get_result(conn)?;
     let last: Option<i64> = task_history::table
         .filter(task_history::tenant_id.eq(tenant_id).and(task_history::task_id.eq(id)))
         .select(diesel::dsl::max(task_history::id))
-        .first(conn)?;
+        .get_result(conn)?;
     let first: Option<i64> = task_progress::table
         .filter(task_progress::tenant_id.eq(tenant_id).and(task_progress::task_id.eq(id)))
         .select(diesel::dsl::min(task_progress::seq_id))
-        .first(conn)?;
+        .get_result(conn)?;
     let head = TrackHead {
         status: status.0,
         event_seq,

@@ -6,4 +6,4 @@ WHERE s.claimable AND s.handler = 'builtin' AND s.origin <> 'task_service' AND s
   AND (?3 IS NULL OR s.tenant_id = ?3)
   AND (?1 IS NULL OR s.task_type IN (SELECT t.value FROM json_each(?1) AS t))
 ORDER BY s.priority, s.turn, s.id
-LIMIT ?2
+LIMIT ?2 + 0

@@ -5,4 +5,4 @@ FROM task_states AS s
 WHERE s.claimable AND s.handler = 'worker' AND s.task_type = ?1
   AND (?3 IS NULL OR s.tenant_id = ?3) AND (?4 IS NULL OR s.origin = ?4)
 ORDER BY s.priority, s.turn, s.id
-LIMIT ?2
+LIMIT ?2 + 0
