@@ -11,12 +11,10 @@ use task_domain::{
 use task_protocols::{HistoryRecord, OutboxEvent, StatusChange};
 
 use crate::columns::{Id, Json, Stamp, Word};
-use crate::sqlite::schema::task_history;
 
 /// A row to add; its id is the table's own.
 #[skip_serializing_none]
-#[derive(Debug, Clone, Insertable, Serialize)]
-#[diesel(table_name = task_history, treat_none_as_default_value = false)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct HistoryRow {
     pub(crate) tenant_id: String,
     /// The task's bigint id.

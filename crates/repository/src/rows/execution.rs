@@ -7,11 +7,9 @@ use serde_with::skip_serializing_none;
 use task_domain::{Execution, ExecutionStatus, Lease, LeaseToken, TaskId, TenantId, TriggerType, UserId};
 
 use crate::columns::{Id, Json, Stamp, Word};
-use crate::sqlite::schema::task_executions;
 
 #[skip_serializing_none]
-#[derive(Debug, Clone, Queryable, Insertable, Serialize)]
-#[diesel(table_name = task_executions, treat_none_as_default_value = false)]
+#[derive(Debug, Clone, Queryable, Serialize)]
 pub(crate) struct ExecutionRow {
     pub(crate) tenant_id: String,
     /// The task's bigint id.

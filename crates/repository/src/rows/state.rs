@@ -14,8 +14,8 @@ use crate::fair_share::Queued;
 use crate::sqlite::schema::task_states;
 
 #[skip_serializing_none]
-#[derive(Debug, Clone, PartialEq, Queryable, Insertable, AsChangeset, Serialize)]
-#[diesel(table_name = task_states, treat_none_as_null = true, treat_none_as_default_value = false)]
+#[derive(Debug, Clone, PartialEq, Queryable, AsChangeset, Serialize)]
+#[diesel(table_name = task_states, treat_none_as_null = true)]
 pub(crate) struct StateRow {
     pub(crate) tenant_id: String,
     pub(crate) id: i64,

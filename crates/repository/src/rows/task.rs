@@ -15,7 +15,7 @@ use crate::columns::{Json, Stamp, Word};
 use crate::sqlite::schema::user_tasks;
 
 #[skip_serializing_none]
-#[derive(Debug, Clone, Queryable, Insertable, AsChangeset, Serialize)]
+#[derive(Debug, Clone, Queryable, AsChangeset, Serialize)]
 #[diesel(table_name = user_tasks, treat_none_as_null = true)]
 pub(crate) struct TaskRow {
     pub(crate) tenant_id: String,
@@ -88,58 +88,6 @@ impl From<&Task> for TaskRow {
             max_concurrent: task.max_concurrent,
             key_id: task.key_id.clone(),
         }
-    }
-}
-
-impl TaskRow {
-    /// Every column but `id`, which SQLite assigns.
-    pub(crate) fn without_id(
-        self,
-    ) -> impl Insertable<
-        user_tasks::table,
-        Values: diesel::query_builder::QueryFragment<diesel::sqlite::Sqlite>
-                    + diesel::query_builder::QueryId
-                    + diesel::insertable::CanInsertInSingleQuery<diesel::sqlite::Sqlite>,
-    > {
-        (
-            (
-                user_tasks::tenant_id.eq(self.tenant_id),
-                user_tasks::task_id.eq(self.task_id),
-                user_tasks::user_id.eq(self.user_id),
-                user_tasks::origin.eq(self.origin),
-                user_tasks::handler.eq(self.handler),
-                user_tasks::task_type.eq(self.task_type),
-                user_tasks::name.eq(self.name),
-                user_tasks::description.eq(self.description),
-                user_tasks::config.eq(self.config),
-                user_tasks::metadata.eq(self.metadata),
-                user_tasks::tags.eq(self.tags),
-                user_tasks::labels.eq(self.labels),
-                user_tasks::attributes.eq(self.attributes),
-                user_tasks::priority.eq(self.priority),
-            ),
-            (
-                user_tasks::schedule.eq(self.schedule),
-                user_tasks::due_date.eq(self.due_date),
-                user_tasks::reminder_time.eq(self.reminder_time),
-                user_tasks::reminded_at.eq(self.reminded_at),
-                user_tasks::timeout_seconds.eq(self.timeout_seconds),
-                user_tasks::depends_on.eq(self.depends_on),
-                user_tasks::retry.eq(self.retry),
-                user_tasks::original_task_id.eq(self.original_task_id),
-                user_tasks::retry_count.eq(self.retry_count),
-                user_tasks::credits_per_run.eq(self.credits_per_run),
-                user_tasks::version.eq(self.version),
-                user_tasks::created_at.eq(self.created_at),
-                user_tasks::deleted_at.eq(self.deleted_at),
-            ),
-            (
-                user_tasks::on_dependency_failure.eq(self.on_dependency_failure),
-                user_tasks::concurrency_key.eq(self.concurrency_key),
-                user_tasks::max_concurrent.eq(self.max_concurrent),
-                user_tasks::key_id.eq(self.key_id),
-            ),
-        )
     }
 }
 

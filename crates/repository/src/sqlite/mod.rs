@@ -3,6 +3,9 @@
 //! One writer commits in groups (`writer`), a pool of readers sees consistent snapshots
 //! (`readers`). WAL with `synchronous=FULL`: what was answered survives a power cut. Deliberately
 //! absent: sharing the file between processes; several instances need PostgreSQL.
+//!
+//! SQLite plans a statement by the value of its `LIMIT ?`, anew for each value that is bound. What
+//! requests wait for is therefore read without: one row by `get_result`, which stops after the first.
 
 mod analytics;
 mod api_keys;
@@ -33,6 +36,7 @@ mod templates;
 mod timed;
 mod track;
 mod writer;
+mod written;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -54,9 +58,10 @@ use crate::fair_share::FairShare;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
 
-/// For every connection. The page cache is 16 MiB, the memory map 256 MiB.
+/// For every connection. The page cache is 16 MiB, the memory map 256 MiB. The log is copied into the file
+/// after 32 MiB: a page that many changes touch is copied once.
 const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
-                       PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384; PRAGMA mmap_size = 268435456;";
+                       PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 8192; PRAGMA mmap_size = 268435456;";
 
 /// How the file is used.
 #[derive(Debug, Clone)]

@@ -7,20 +7,16 @@ use task_domain::decide::{Change, LeaseGuard};
 use task_domain::{ExecutionStatus, LeaseToken, NewConversation, TaskId, TenantId};
 use task_protocols::SaveOutcome;
 
-use super::schema::{
-    execution_no, idempotency_keys, task_conversations, task_dependencies, task_executions, task_history, user_tasks,
-};
+use super::schema::{execution_no, idempotency_keys, task_conversations, task_dependencies, user_tasks};
+use super::written::{InsertExecution, InsertHistory, InsertTask};
 use super::{SqliteEngine, concurrency, limits, outbox, states, tasks};
 use crate::columns::{Id, Stamp};
 use crate::fair_share::Queued;
 use crate::rows::{ExecutionRow, HistoryRow, StateRow, TaskRow};
 use crate::statement::{Constant, Sql, Statement};
 
-/// What the cache of prepared statements knows each statement of a save by.
-struct InsertTask;
+/// What the cache of prepared statements knows these statements by.
 struct GivenId;
-struct InsertExecution;
-struct InsertHistory;
 struct NextExecution;
 
 /// Saves `change`, or says why not; nothing is changed then.
@@ -43,16 +39,11 @@ fn create(
     if let Some(repeated) = repeated(conn, change)? {
         return Ok(repeated);
     }
-    // Where nothing is counted before, the insert itself tells.
-    if change.limits.is_some() && tasks::any_id(conn, &task.tenant_id, &task.task_id)?.is_some() {
-        return Ok(SaveOutcome::Duplicate);
-    }
     if let Some(limited) = limits::exceeded(conn, change)? {
-        return Ok(SaveOutcome::Limited(limited));
+        let taken = tasks::any_id(conn, &task.tenant_id, &task.task_id)?.is_some();
+        return Ok(if taken { SaveOutcome::Duplicate } else { SaveOutcome::Limited(limited) });
     }
-    let row = TaskRow::from(task);
-    let insert = diesel::insert_or_ignore_into(user_tasks::table).values(row.without_id());
-    if Constant::<_, InsertTask>::new(insert).execute(conn)? == 0 {
+    if InsertTask(&TaskRow::from(task)).execute(conn)? == 0 {
         return Ok(SaveOutcome::Duplicate);
     }
     // RETURNING opens a table of its own for each statement.
@@ -118,7 +109,7 @@ pub(super) fn made_under(
     let known: Option<(String, String)> = idempotency_keys::table
         .find((tenant_id.as_str(), caller, key))
         .select((idempotency_keys::task_id, idempotency_keys::fingerprint))
-        .first(conn)
+        .get_result(conn)
         .optional()?;
     Ok(known.map(|(task_id, fingerprint)| (TaskId::from_stored(task_id), fingerprint)))
 }
@@ -180,14 +171,13 @@ pub(super) fn over(
         state.claim_request = stored.claim_request.clone();
     }
     if let Some(execution) = &change.finished {
-        let row = ExecutionRow::new(id, execution);
-        Constant::<_, InsertExecution>::new(diesel::insert_into(task_executions::table).values(&row)).execute(conn)?;
+        InsertExecution(&ExecutionRow::new(id, execution)).execute(conn)?;
         if execution.status == ExecutionStatus::Completed {
             state.last_result_execution = Some(execution.id);
         }
     }
     number_execution(conn, &mut state)?;
-    states::update(conn, stored, &state)?;
+    states::update(conn, &stored, &state)?;
     if change.definition_changed {
         diesel::update(user_tasks::table.filter(user_tasks::tenant_id.eq(tenant_id).and(user_tasks::id.eq(id))))
             .set(&TaskRow::from(&change.task))
@@ -203,7 +193,7 @@ fn number_execution(conn: &mut SqliteConnection, state: &mut StateRow) -> QueryR
     if state.execution_no == Some(0) {
         let next = diesel::update(execution_no::table).set(execution_no::last.eq(execution_no::last + 1));
         Constant::<_, NextExecution>::new(next).execute(conn)?;
-        state.execution_no = Some(execution_no::table.select(execution_no::last).first(conn)?);
+        state.execution_no = Some(execution_no::table.select(execution_no::last).get_result(conn)?);
     }
     Ok(())
 }
@@ -216,8 +206,7 @@ fn leave_behind(
     progress_seq: i64,
     published_at: Option<Stamp>,
 ) -> QueryResult<()> {
-    let row = HistoryRow::new(id, change, progress_seq);
-    Constant::<_, InsertHistory>::new(diesel::insert_into(task_history::table).values(&row)).execute(conn)?;
+    InsertHistory(&HistoryRow::new(id, change, progress_seq)).execute(conn)?;
     for event in &change.events {
         outbox::insert(conn, event, published_at)?;
     }
