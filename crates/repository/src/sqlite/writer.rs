@@ -40,7 +40,8 @@ trait Job: Send {
 struct TypedJob<T, F> {
     work: F,
     outcome: StoreResult<T>,
-    reply: oneshot::Sender<StoreResult<T>>,
+    /// Takes the work back as well: its caller has the time to drop it.
+    reply: oneshot::Sender<(StoreResult<T>, F)>,
     exclusive: bool,
 }
 
@@ -61,7 +62,7 @@ where
             Err(message) => Err(StoreError::unavailable(message)),
         };
         // Nobody waits any more when the request was dropped.
-        let _ = self.reply.send(outcome);
+        let _ = self.reply.send((outcome, self.work));
     }
 
     fn is_exclusive(&self) -> bool {
@@ -121,7 +122,8 @@ impl Writer {
             Err(SendTimeoutError::Timeout(_)) => return Err(StoreError::unavailable("the writer is too busy")),
             Err(SendTimeoutError::Closed(_)) => return Err(gone()),
         }
-        answer.await.map_err(|_| gone())?
+        let (outcome, _work) = answer.await.map_err(|_| gone())?;
+        outcome
     }
 }
 
