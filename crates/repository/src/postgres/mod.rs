@@ -29,9 +29,11 @@ mod outbox;
 mod overview;
 mod pool;
 mod progress;
+mod records;
 mod relay_lock;
 mod retention;
 mod save;
+mod saved;
 // A schema lists whole tables; the history is only written by SQL files.
 #[allow(dead_code)]
 pub(crate) mod schema;

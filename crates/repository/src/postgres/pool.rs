@@ -7,7 +7,7 @@ use std::time::Duration;
 use deadpool::Runtime;
 use deadpool::managed::QueueMode;
 use diesel::sql_types::Text;
-use diesel::{ConnectionError, ConnectionResult};
+use diesel::{ConnectionError, ConnectionResult, QueryResult};
 use diesel_async::pooled_connection::deadpool::{Object, Pool};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -15,12 +15,14 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use task_protocols::{PoolUse, StoreResult};
 use tokio::runtime::Handle;
+use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, NoTls};
 
 use super::config::{ConnectError, PostgresConfig, target};
 use super::errors;
+use super::saved::Types;
 use super::statement::{Sql, Statement};
 use super::tls::Tls;
 
@@ -46,6 +48,7 @@ pub(super) struct Pools {
     main: Pool<AsyncPgConnection>,
     claims: Pool<AsyncPgConnection>,
     analytics: Pool<AsyncPgConnection>,
+    types: OnceCell<Types>,
 }
 
 impl Pools {
@@ -56,7 +59,7 @@ impl Pools {
         let main = pool(&opener, opener.config.main_connections, Session::Main)?;
         let claims = pool(&opener, opener.config.claim_connections, Session::Claims)?;
         let analytics = pool(&opener, ANALYTICS_CONNECTIONS, Session::Main)?;
-        Ok(Self { opener, main, claims, analytics })
+        Ok(Self { opener, main, claims, analytics, types: OnceCell::new() })
     }
 
     pub(super) async fn main(&self) -> StoreResult<Connection> {
@@ -69,6 +72,11 @@ impl Pools {
 
     pub(super) async fn analytics(&self) -> StoreResult<Connection> {
         self.analytics.get().await.map_err(errors::no_connection)
+    }
+
+    /// The types of what saves send, asked for once.
+    pub(super) async fn types(&self, connection: &mut AsyncPgConnection) -> QueryResult<Types> {
+        self.types.get_or_try_init(async || Types::of(connection).await).await.copied()
     }
 
     pub(super) fn in_use(&self) -> Vec<PoolUse> {
@@ -181,7 +189,7 @@ where
     runtime.spawn(future)
 }
 
-async fn prepare(connection: &mut AsyncPgConnection, config: &PostgresConfig, plans: &str) -> diesel::QueryResult<()> {
+async fn prepare(connection: &mut AsyncPgConnection, config: &PostgresConfig, plans: &str) -> QueryResult<()> {
     let millis = |timeout: Duration| timeout.as_millis().to_string();
     Sql(include_str!("sql/session.sql"))
         .bind::<Text, _>(millis(config.statement_timeout))

@@ -5,86 +5,34 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Jsonb, Text};
+use diesel::sql_types::{Array, BigInt, Text};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
-use serde::Serialize;
-use serde_with::skip_serializing_none;
-use task_domain::decide::{Change, Idempotency, LeaseGuard};
-use task_domain::{ExecutionStatus, NewConversation, TaskId};
+use task_domain::TaskId;
+use task_domain::decide::{Change, Idempotency};
 use task_protocols::{SaveOutcome, StoreResult};
 
 use super::batcher::Key;
 use super::clock::clock_timestamp;
 use super::errors;
 use super::pool::Pools;
+use super::records::AsWritten;
+use super::saved::{self, Document};
 use super::schema::idempotency_keys;
 use super::statement::{Sql, Statement};
 use super::together::Together;
 use super::usage::{self, Limited, Verdict};
-use crate::columns::{Id, Json};
-use crate::rows::{ExecutionRow, HistoryRow, OutboxRow, StateRow, TaskRow};
 
-/// A change as `sql/save.sql` and `sql/create.sql` read it.
-#[skip_serializing_none]
-#[derive(Debug, Serialize)]
-struct Document {
-    expected_seq: i64,
-    /// The lease that must be held.
-    held: Option<Id>,
-    /// The lease that must have run out.
-    expired: Option<Id>,
-    /// Number of the attempt that succeeded, whose result is the task's last.
-    completed: Option<i64>,
-    /// Whether the row takes the turn in `state` even if its priority stays.
-    moves: bool,
-    state: StateRow,
-    task: Option<TaskRow>,
-    finished: Option<ExecutionRow>,
-    history: HistoryRow,
-    events: Vec<OutboxRow>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    conversations: Vec<Said>,
+/// A statement of several files.
+macro_rules! statement {
+    ($($part:literal),+) => { concat!($(include_str!(concat!("sql/", $part, ".sql")),)+) };
 }
 
-/// An entry that is made together with its task.
-#[derive(Debug, Serialize)]
-struct Said {
-    content: String,
-    status: String,
-}
-
-impl Document {
-    fn of(change: &Change, place: Option<i64>) -> Self {
-        let task = &change.task;
-        let (held, expired) = match change.lease {
-            LeaseGuard::Any => (None, None),
-            LeaseGuard::Held(token) => (Some(Id(token.as_uuid())), None),
-            LeaseGuard::Expired(token) => (None, Some(Id(token.as_uuid()))),
-        };
-        let finished = change.finished.as_ref();
-        let mut state = StateRow::from(task);
-        state.turn = place.unwrap_or(state.turn);
-        Self {
-            expected_seq: change.expected_seq,
-            held,
-            expired,
-            completed: finished.filter(|e| e.status == ExecutionStatus::Completed).map(|e| e.id),
-            moves: place.is_some() && change.takes_a_place(),
-            state,
-            task: (Kind::of(change) == Kind::Create || change.definition_changed).then(|| TaskRow::from(task)),
-            finished: finished.map(|execution| ExecutionRow::new(task.id, execution)),
-            history: HistoryRow::new(task.id, change, 0),
-            events: change.events.iter().map(OutboxRow::from).collect(),
-            conversations: change.conversations.iter().map(Said::from).collect(),
-        }
-    }
-}
-
-impl From<&NewConversation> for Said {
-    fn from(entry: &NewConversation) -> Self {
-        Self { content: entry.content.clone(), status: entry.status.clone() }
-    }
-}
+// What a statement could write costs it time even when there is nothing to write: most creates have nothing beside the task,
+// and most changes leave the definition as it is.
+const CREATE: &str = statement!("create", "create_events");
+const CREATE_WITH_MORE: &str = statement!("create", "create_beside", "create_events");
+const SAVE: &str = statement!("save", "save_events");
+const SAVE_DEFINITION: &str = statement!("save", "save_definition", "save_events");
 
 /// Which statement saves a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,9 +101,11 @@ impl Together for Saves {
     async fn together(&self, items: &[&Item]) -> StoreResult<QueryResult<Vec<Option<SaveOutcome>>>> {
         let mut connection = self.pools.main().await?;
         Ok(if items.iter().any(|item| item.limited.is_some()) {
-            connection.transaction(async |connection| save_within_limits(connection, self.kind, items).await).await
+            connection
+                .transaction(async |connection| save_within_limits(&self.pools, connection, self.kind, items).await)
+                .await
         } else {
-            write(&mut connection, self.kind, items).await.map(|saved| {
+            write(&self.pools, &mut connection, self.kind, items).await.map(|saved| {
                 let outcome = |n| Some(saved.get(&n).map_or(self.kind.refusal(), |id| SaveOutcome::Saved { id: *id }));
                 (0..items.len()).map(outcome).collect()
             })
@@ -176,7 +126,7 @@ pub(super) async fn save_once(
         if let Some(repeated) = repeated(connection, change, idempotency).await? {
             return Ok(repeated);
         }
-        let outcome = save_within_limits(connection, Kind::of(change), &[item]).await?;
+        let outcome = save_within_limits(pools, connection, Kind::of(change), &[item]).await?;
         match outcome.into_iter().flatten().next() {
             Some(saved @ SaveOutcome::Saved { .. }) => Ok(saved),
             refused => Err(NotCreated::Outcome(refused.unwrap_or(SaveOutcome::Stale))),
@@ -238,14 +188,27 @@ async fn repeated(
 }
 
 /// The bigint ids of those that were saved, by their place in `items`.
-async fn write(connection: &mut AsyncPgConnection, kind: Kind, items: &[&Item]) -> QueryResult<HashMap<usize, i64>> {
-    let statement = match kind {
-        Kind::Create => include_str!("sql/create.sql"),
-        Kind::Update => include_str!("sql/save.sql"),
-    };
+async fn write(
+    pools: &Pools,
+    connection: &mut AsyncPgConnection,
+    kind: Kind,
+    items: &[&Item],
+) -> QueryResult<HashMap<usize, i64>> {
+    let types = pools.types(connection).await?;
     let documents: Vec<&Document> = items.iter().map(|item| &item.document).collect();
+    let (statement, rows) = match kind {
+        Kind::Create if documents.iter().any(|new| new.depends() || !new.conversations.is_empty()) => {
+            (CREATE_WITH_MORE, saved::creations(types, &documents))
+        }
+        Kind::Create => (CREATE, saved::creations(types, &documents)),
+        Kind::Update if documents.iter().any(|change| change.task.is_some()) => {
+            (SAVE_DEFINITION, saved::changes(types, &documents))
+        }
+        Kind::Update => (SAVE, saved::changes(types, &documents)),
+    };
+    let rows = rows.map_err(|error| diesel::result::Error::SerializationError(Box::new(error)))?;
     let saved: Vec<(i64, i64, i64)> =
-        Sql(statement).bind::<Jsonb, _>(Json(documents)).reading::<(BigInt, BigInt, BigInt)>().load(connection).await?;
+        Sql(statement).bind::<AsWritten, _>(rows).reading::<(BigInt, BigInt, BigInt)>().load(connection).await?;
     for (n, _, turn) in &saved {
         if let Some(item) = items.get(place(*n)) {
             item.turn.store(*turn, Ordering::Release);
@@ -261,6 +224,7 @@ fn place(n: i64) -> usize {
 
 /// Saves those that their owners' limits allow; in a transaction, which holds the owners' locks.
 async fn save_within_limits(
+    pools: &Pools,
     connection: &mut AsyncPgConnection,
     kind: Kind,
     items: &[&Item],
@@ -277,7 +241,7 @@ async fn save_within_limits(
     let of = |places: &[usize]| places.iter().map(|&at| items[at]).collect::<Vec<_>>();
     let mut outcomes: Vec<Option<SaveOutcome>> = items.iter().map(|_| Some(kind.refusal())).collect();
     if !allowed.is_empty() {
-        for (n, id) in write(connection, kind, &of(&allowed)).await? {
+        for (n, id) in write(pools, connection, kind, &of(&allowed)).await? {
             outcomes[allowed[n]] = Some(SaveOutcome::Saved { id });
         }
     }

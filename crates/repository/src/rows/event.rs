@@ -1,9 +1,7 @@
 //! `task_history` and `outbox_events`: what every change leaves behind.
 
 use diesel::prelude::*;
-use serde::Serialize;
 use serde_json::Value;
-use serde_with::skip_serializing_none;
 use task_domain::decide::Change;
 use task_domain::{
     Event, EventType, ExecutionStatus, HistoryEntry, JsonObject, Origin, TaskId, TaskStatus, TenantId, UserId,
@@ -13,8 +11,7 @@ use task_protocols::{HistoryRecord, OutboxEvent, StatusChange};
 use crate::columns::{Id, Json, Stamp, Word};
 
 /// A row to add; its id is the table's own.
-#[skip_serializing_none]
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub(crate) struct HistoryRow {
     pub(crate) tenant_id: String,
     /// The task's bigint id.
@@ -120,11 +117,9 @@ impl HistoryRecordRow {
 
 /// An event. Reading is by position (the columns of the table without `published_at`); the id is
 /// the table's own, so a row to add has none.
-#[skip_serializing_none]
-#[derive(Debug, Clone, Queryable, Serialize)]
+#[derive(Debug, Clone, Queryable)]
 pub(crate) struct OutboxRow {
     pub(crate) tenant_id: String,
-    #[serde(skip)]
     pub(crate) id: i64,
     pub(crate) event_id: Id,
     pub(crate) event_type: Word<EventType>,
@@ -134,7 +129,6 @@ pub(crate) struct OutboxRow {
     pub(crate) seq: i64,
     pub(crate) payload: Json<JsonObject>,
     pub(crate) occurred_at: Stamp,
-    #[serde(skip)]
     pub(crate) position: Option<i64>,
 }
 

@@ -1,15 +1,12 @@
 //! `task_executions`: attempts that reached their outcome.
 
 use diesel::prelude::*;
-use serde::Serialize;
 use serde_json::Value;
-use serde_with::skip_serializing_none;
 use task_domain::{Execution, ExecutionStatus, Lease, LeaseToken, TaskId, TenantId, TriggerType, UserId};
 
 use crate::columns::{Id, Json, Stamp, Word};
 
-#[skip_serializing_none]
-#[derive(Debug, Clone, Queryable, Serialize)]
+#[derive(Debug, Clone, Queryable)]
 pub(crate) struct ExecutionRow {
     pub(crate) tenant_id: String,
     /// The task's bigint id.

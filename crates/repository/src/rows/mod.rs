@@ -1,6 +1,5 @@
 //! The rows of both engines and their mapping to the domain. Reading is by position, so the
-//! fields stand in the order of the columns; PostgreSQL writes them as JSON records by name,
-//! without what is null: there are many columns, and the server reads each name that is sent.
+//! fields stand in the order of the columns.
 
 mod beside;
 mod dependency;

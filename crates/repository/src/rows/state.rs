@@ -1,9 +1,7 @@
 //! `task_states`: where the task stands and who holds it.
 
 use diesel::prelude::*;
-use serde::Serialize;
 use serde_json::Value;
-use serde_with::skip_serializing_none;
 use task_domain::{
     Execution, ExecutionStatus, Handler, Lease, LeaseToken, Origin, Task, TaskId, TaskStatus, TenantId, TriggerType,
     UserId,
@@ -13,8 +11,7 @@ use crate::columns::{Id, Json, Stamp, Word};
 use crate::fair_share::Queued;
 use crate::sqlite::schema::task_states;
 
-#[skip_serializing_none]
-#[derive(Debug, Clone, PartialEq, Queryable, AsChangeset, Serialize)]
+#[derive(Debug, Clone, PartialEq, Queryable, AsChangeset)]
 #[diesel(table_name = task_states, treat_none_as_null = true)]
 pub(crate) struct StateRow {
     pub(crate) tenant_id: String,
