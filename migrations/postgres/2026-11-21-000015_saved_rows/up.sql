@@ -37,3 +37,7 @@ CREATE TYPE task.created_task AS (
     attempt_created_at timestamptz, limited boolean, parked boolean,
     action text, actor text, from_status text, to_status text, reason text, of_execution uuid, occurred_at timestamptz, ended text,
     conversations jsonb, events task.saved_event[]);
+
+-- Events are found by id while they are unpublished and by position afterwards, by an index each. A third one was written
+-- twice an event, when it came and when it was published, and asked by nobody.
+ALTER TABLE task.outbox_events DROP CONSTRAINT outbox_events_pkey;

@@ -1,10 +1,12 @@
 //! Committed events on their way to the bus.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use diesel::dsl::auto_type;
 use diesel::prelude::*;
+use diesel::result::Error as DieselError;
 use diesel::sql_types::{Array, BigInt, Double};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use task_domain::EventType;
@@ -56,7 +58,15 @@ impl OutboxStore for PostgresEngine {
             return Ok(());
         }
         let mut connection = self.pools.main().await?;
-        connection.transaction(async |connection| mark(connection, ids).await).await.map_err(errors::failed)
+        let mark_all = connection.transaction(async |connection| mark(connection, ids).await).await;
+        match mark_all {
+            // Another relay marked some of them: only what is left, in the same order.
+            Err(DieselError::RollbackTransaction) => {
+                connection.transaction(async |connection| mark_left(connection, ids).await).await
+            }
+            marked => marked,
+        }
+        .map_err(errors::failed)
     }
 
     async fn published_before(&self, age: Duration) -> StoreResult<i64> {
@@ -126,16 +136,38 @@ impl OutboxStore for PostgresEngine {
     }
 }
 
-/// The cursor is locked by a statement of its own: the snapshot of the next one is then taken after
-/// whoever marked before has committed.
+/// Marks all of these, or fails with `RollbackTransaction`.
 async fn mark(connection: &mut AsyncPgConnection, ids: &[i64]) -> QueryResult<()> {
-    let last: i64 = outbox_cursor::table.select(outbox_cursor::last_position).for_update().first(connection).await?;
-    Sql(include_str!("sql/mark_published.sql"))
+    let last = lock_cursor(connection).await?;
+    mark_after(connection, last, ids).await
+}
+
+/// Marks those of these that are unpublished.
+async fn mark_left(connection: &mut AsyncPgConnection, ids: &[i64]) -> QueryResult<()> {
+    let last = lock_cursor(connection).await?;
+    let left: Vec<i64> = outbox_events::table
+        .filter(outbox_events::published_at.is_null().and(outbox_events::id.eq_any(ids)))
+        .select(outbox_events::id)
+        .load(connection)
+        .await?;
+    let mut left: HashSet<i64> = left.into_iter().collect();
+    let ids: Vec<i64> = ids.iter().copied().filter(|id| left.remove(id)).collect();
+    if ids.is_empty() { Ok(()) } else { mark_after(connection, last, &ids).await }
+}
+
+/// By a statement of its own: the snapshot of the next one is then taken after whoever marked before
+/// has committed.
+async fn lock_cursor(connection: &mut AsyncPgConnection) -> QueryResult<i64> {
+    outbox_cursor::table.select(outbox_cursor::last_position).for_update().get_result(connection).await
+}
+
+async fn mark_after(connection: &mut AsyncPgConnection, last: i64, ids: &[i64]) -> QueryResult<()> {
+    let marked = Sql(include_str!("sql/mark_published.sql"))
         .bind::<Array<BigInt>, _>(ids)
         .bind::<BigInt, _>(last)
         .execute(connection)
-        .await
-        .map(|_| ())
+        .await?;
+    if marked == 0 { Err(DieselError::RollbackTransaction) } else { Ok(()) }
 }
 
 fn events(rows: QueryResult<Vec<OutboxRow>>) -> StoreResult<Vec<OutboxEvent>> {

@@ -161,7 +161,8 @@ diesel::table! {
 }
 
 diesel::table! {
-    task.outbox_events (tenant_id, id) {
+    // Named as diesel wants one; there is no index of it.
+    task.outbox_events (id) {
         tenant_id -> Text,
         id -> BigInt,
         event_id -> Uuid,
