@@ -3,7 +3,7 @@
 //!
 //! Nothing waits on purpose. A request that finds nothing in the air leaves at once and alone; those
 //! that come while a batch is in the air form the next one, which leaves when that is back, or when
-//! one of them has waited long. So an idle database is as quick as without it, a busy one commits many
+//! one of them has waited much longer than a batch takes. So an idle database is as quick as without it, a busy one commits many
 //! requests at once, and one batch that waits for a lock holds up nobody for long.
 //!
 //! Deliberately absent: knowledge of what a batch does.
@@ -18,11 +18,16 @@ use task_domain::{TaskId, TenantId};
 use task_protocols::{StoreError, StoreResult};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// Requests of one batch at most: bounds how long the first of them waits.
 const MAX_BATCH: usize = 64;
-/// Who has waited so long does not wait for what is in the air.
+/// Who has waited so long does not wait for what is in the air, unless batches usually take long.
 const LATE: Duration = Duration::from_millis(2);
+/// So many times as long as a batch usually takes is late, when that is more.
+const USUAL: u32 = 4;
+/// And this is late whatever is usual.
+const TOO_LATE: Duration = Duration::from_millis(30);
 /// Waiting requests that are looked at for one batch, where many are of the same task.
 const MAX_LOOK: usize = 4 * MAX_BATCH;
 /// Requests that may wait; beyond that callers are told to come again.
@@ -61,6 +66,8 @@ struct State<B: Batch> {
     queue: VecDeque<Waiting<B>>,
     in_flight: usize,
     tickets: u64,
+    /// How long a batch is in the air: a mean of the last few.
+    usual: Duration,
 }
 
 struct Waiting<B: Batch> {
@@ -74,7 +81,7 @@ impl<B: Batch> Batcher<B> {
     /// One batch runs at a time, on `runtime`, and up to `flights` when they are slow; a request that has not left
     /// after `patience` is told that the database is not available.
     pub(super) fn new(batch: B, runtime: Handle, flights: usize, patience: Duration) -> Self {
-        let state = State { queue: VecDeque::new(), in_flight: 0, tickets: 0 };
+        let state = State { queue: VecDeque::new(), in_flight: 0, tickets: 0, usual: Duration::ZERO };
         let shared = Arc::new(Shared { batch, state: Mutex::new(state) });
         Self { shared, runtime, flights: flights.max(1), patience }
     }
@@ -83,8 +90,8 @@ impl<B: Batch> Batcher<B> {
     /// it has left it is done.
     pub(super) async fn submit(&self, item: B::Item) -> StoreResult<B::Outcome> {
         let (reply, mut answer) = oneshot::channel();
-        let ticket = self.enqueue(item, reply)?;
-        if let Ok(answered) = tokio::time::timeout(LATE, &mut answer).await {
+        let (ticket, late) = self.enqueue(item, reply)?;
+        if let Ok(answered) = tokio::time::timeout(late, &mut answer).await {
             return answered.map_err(StoreError::unavailable)?;
         }
         self.hurry();
@@ -99,7 +106,8 @@ impl<B: Batch> Batcher<B> {
         answered.map_err(StoreError::unavailable)?
     }
 
-    fn enqueue(&self, item: B::Item, reply: oneshot::Sender<StoreResult<B::Outcome>>) -> StoreResult<u64> {
+    /// Its ticket, and when it is late.
+    fn enqueue(&self, item: B::Item, reply: oneshot::Sender<StoreResult<B::Outcome>>) -> StoreResult<(u64, Duration)> {
         let mut state = self.shared.lock();
         if state.queue.len() >= MAX_QUEUE {
             return Err(StoreError::unavailable("too many requests wait for the database"));
@@ -110,7 +118,7 @@ impl<B: Batch> Batcher<B> {
         if state.in_flight == 0 {
             self.depart(&mut state);
         }
-        Ok(ticket)
+        Ok((ticket, (USUAL * state.usual).clamp(LATE, TOO_LATE)))
     }
 
     /// Somebody has waited long: what waits leaves beside what is in the air.
@@ -138,6 +146,11 @@ impl<B: Batch> Shared<B> {
         let mut state = self.lock();
         let at = state.queue.iter().position(|waiting| waiting.ticket == ticket);
         at.and_then(|at| state.queue.remove(at)).is_some()
+    }
+
+    fn took(&self, time: Duration) {
+        let mut state = self.lock();
+        state.usual = (state.usual * 7 + time.min(TOO_LATE)) / 8;
     }
 
     /// The next batch; `None` gives the flight back.
@@ -169,7 +182,9 @@ impl<B: Batch> Shared<B> {
 async fn work_off<B: Batch>(shared: Arc<Shared<B>>) {
     while let Some(batch) = shared.next() {
         let (items, replies): (Vec<_>, Vec<_>) = batch.into_iter().map(|w| (w.item, w.reply)).unzip();
+        let begun = Instant::now();
         let outcomes = AssertUnwindSafe(async { shared.batch.run(items).await }).catch_unwind().await;
+        shared.took(begun.elapsed());
         let mut outcomes = outcomes.unwrap_or_default().into_iter();
         for reply in replies {
             // None is left when the batch panicked.
