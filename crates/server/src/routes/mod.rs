@@ -19,14 +19,21 @@ use utoipa_actix_web::service_config::ServiceConfig;
 /// Longest wait of an `execute` for its outcome.
 const EXECUTE_WAIT: Duration = Duration::from_secs(30);
 
-/// Every route of the canonical API, collected into the OpenAPI document as it is registered.
+/// Every route of the canonical API, collected into the OpenAPI document as it is registered. A request is compared with one after
+/// another, so those that come most often stand first.
 pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
     config
         .service(tasks::create::create_task)
+        .service(workers::claim::claim_tasks)
+        .service(workers::report::complete)
+        .service(workers::lease::heartbeat)
+        .service(workers::lease::progress)
+        .service(workers::batch::complete_batch)
+        .service(workers::batch::heartbeat_batch)
+        .service(tasks::get::get_task)
         .service(tasks::batch::create_batch)
         .service(tasks::from_template::create_from_template)
         .service(tasks::list::list_tasks)
-        .service(tasks::get::get_task)
         .service(tasks::update::put_task)
         .service(tasks::update::patch_task)
         .service(tasks::delete::delete_task)
@@ -55,15 +62,9 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
         .service(facts::get_fact)
         .service(facts::patch_fact)
         .service(facts::delete_fact)
-        .service(workers::claim::claim_tasks)
         .service(workers::claim::claim_task)
-        .service(workers::lease::heartbeat)
-        .service(workers::lease::progress)
         .service(workers::lease::release)
-        .service(workers::report::complete)
         .service(workers::report::fail)
-        .service(workers::batch::complete_batch)
-        .service(workers::batch::heartbeat_batch)
         .service(workers::timeouts::process_timeouts)
         .service(workers::control::control)
         .service(workers::overview::list_workers)

@@ -2,23 +2,20 @@
 
 use actix_web::{HttpResponse, post, web};
 use futures::{StreamExt, stream};
-use serde::Serialize;
-use serde_json::{Map, Value};
 use task_domain::TaskId;
 
-use super::dto::{CompleteBatch, HeartbeatBatch, HeartbeatDto, ReportsDto};
+use super::dto::{CompleteBatch, HeartbeatBatch, HeartbeatDto, ReportDto, ReportsDto};
 use super::input;
 use crate::auth::Authenticated;
 use crate::errors::ApiError;
 use crate::fields::Fields;
 use crate::json::LargeBody;
-use crate::routes::executions::ExecutionDto;
 use crate::routes::query::task_id;
 use crate::routes::tasks::dto::ErrorDto;
 use crate::state::ApiState;
 
-/// Reports under way at the same time.
-const AT_ONCE: usize = 16;
+/// Reports under way at the same time: as many as fit into one statement of the store.
+const AT_ONCE: usize = 64;
 
 /// Reports up to 500 successes; each stands alone. The body is at most 1 MiB.
 #[utoipa::path(
@@ -46,7 +43,7 @@ pub(crate) async fn complete_batch(
             let done = state
                 .working(|workers| async move { workers.complete_for(&caller, &id, &token, report).await })
                 .await?;
-            Ok(Map::from_iter([("execution".to_owned(), value(ExecutionDto::from(done.execution)))]))
+            Ok(ReportDto::Done { execution: Box::new(done.execution.into()) })
         }
     });
     let results = stream::iter(reports).buffered(AT_ONCE).map(or_error).collect().await;
@@ -79,8 +76,7 @@ pub(crate) async fn heartbeat_batch(
             let renewed = state
                 .working(|workers| async move { workers.heartbeat_for(&caller, &id, &token, seconds).await })
                 .await?;
-            let dto = HeartbeatDto { lease_expires_in_ms: renewed.expires_in.num_milliseconds() };
-            Ok(value(dto).as_object().cloned().unwrap_or_default())
+            Ok(ReportDto::Renewed(HeartbeatDto { lease_expires_in_ms: renewed.expires_in.num_milliseconds() }))
         }
     });
     let results = stream::iter(beats).buffered(AT_ONCE).map(or_error).collect().await;
@@ -91,10 +87,6 @@ fn named(fields: &mut Fields) -> String {
     fields.required_text("task_id", 1..=64)
 }
 
-fn value(dto: impl Serialize) -> Value {
-    serde_json::to_value(dto).unwrap_or_default()
-}
-
-fn or_error(result: Result<Map<String, Value>, ApiError>) -> Map<String, Value> {
-    result.unwrap_or_else(|error| Map::from_iter([("error".to_owned(), error.body())]))
+fn or_error(result: Result<ReportDto, ApiError>) -> ReportDto {
+    result.unwrap_or_else(|error| ReportDto::Refused { error: error.body() })
 }

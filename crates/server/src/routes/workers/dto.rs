@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use task_domain::Task;
 use task_service::CompletedExecution;
 use utoipa::ToSchema;
@@ -240,7 +240,15 @@ struct HeartbeatItem {
 pub(crate) struct ReportsDto {
     /// `{"execution"}`, `{"lease_expires_in_ms"}`, or `{"error"}`: the body of the single call's error.
     #[schema(value_type = Vec<Object>)]
-    pub(super) results: Vec<Map<String, Value>>,
+    pub(super) results: Vec<ReportDto>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum ReportDto {
+    Done { execution: Box<ExecutionDto> },
+    Renewed(HeartbeatDto),
+    Refused { error: Value },
 }
 
 /// How many leases and deadlines that had run out were handled.
