@@ -1,6 +1,9 @@
 //! Events: what subscribers are told of a committed change. `docs/EVENTS.md` documents the payloads.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -32,14 +35,65 @@ pub struct Event {
     /// Numbers the task's events 1, 2, 3… without holes.
     pub seq: i64,
     pub occurred_at: DateTime<Utc>,
-    pub payload: JsonObject,
+    pub payload: Payload,
 }
 
 impl Event {
     /// The type of its task; `None` of an event that an older version wrote.
-    pub fn task_type(&self) -> Option<&str> {
-        self.payload.get("task_type").and_then(Value::as_str)
+    pub fn task_type(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Named {
+            task_type: String,
+        }
+        serde_json::from_str(self.payload.as_str()).ok().map(|named: Named| named.task_type)
     }
+}
+
+/// What an event tells: a JSON object, as text, because it is written once and from then on only passed on.
+#[derive(Debug, Clone)]
+pub struct Payload(Arc<str>);
+
+impl Payload {
+    /// What `value` is as JSON; an empty object when it has no such form.
+    pub fn of(value: &impl Serialize) -> Self {
+        Self(serde_json::to_string(value).unwrap_or_else(|_| "{}".to_owned()).into())
+    }
+
+    /// Of a text that a store has kept.
+    pub fn from_stored(text: impl Into<Arc<str>>) -> Self {
+        Self(text.into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The object; empty when the text is none.
+    pub fn object(&self) -> JsonObject {
+        serde_json::from_str(&self.0).unwrap_or_default()
+    }
+}
+
+/// Stores may keep the fields in another order.
+impl PartialEq for Payload {
+    fn eq(&self, other: &Self) -> bool {
+        *self.0 == *other.0 || self.object() == other.object()
+    }
+}
+
+/// The fields of every payload, and what the type adds.
+#[derive(Serialize)]
+struct Told<'a> {
+    event_id: Uuid,
+    tenant_id: &'a TenantId,
+    origin: Origin,
+    seq: i64,
+    occurred_at: String,
+    task_id: &'a TaskId,
+    user_id: &'a Option<UserId>,
+    task_type: &'a str,
+    #[serde(flatten)]
+    data: &'a Value,
 }
 
 /// Longest error or reason in a payload, in characters: an event must fit into a message of the bus.
@@ -56,7 +110,7 @@ pub(crate) fn stamp(at: DateTime<Utc>) -> String {
 }
 
 impl Event {
-    /// `data` is what the type adds to the fields that every payload carries.
+    /// `data`, an object, is what the type adds to the fields that every payload carries.
     pub(crate) fn new(
         task: &Task,
         event_type: EventType,
@@ -65,18 +119,17 @@ impl Event {
         at: DateTime<Utc>,
         data: Value,
     ) -> Self {
-        let mut payload = JsonObject::new();
-        payload.insert("event_id".into(), json!(event_id));
-        payload.insert("tenant_id".into(), json!(task.tenant_id));
-        payload.insert("origin".into(), json!(task.origin));
-        payload.insert("seq".into(), json!(seq));
-        payload.insert("occurred_at".into(), json!(stamp(at)));
-        payload.insert("task_id".into(), json!(task.task_id));
-        payload.insert("user_id".into(), json!(task.user_id));
-        payload.insert("task_type".into(), json!(task.task_type));
-        if let Value::Object(data) = data {
-            payload.extend(data);
-        }
+        let payload = Payload::of(&Told {
+            event_id,
+            tenant_id: &task.tenant_id,
+            origin: task.origin,
+            seq,
+            occurred_at: stamp(at),
+            task_id: &task.task_id,
+            user_id: &task.user_id,
+            task_type: &task.task_type,
+            data: &data,
+        });
         Self {
             event_id,
             event_type,

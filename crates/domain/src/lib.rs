@@ -28,7 +28,7 @@ pub mod types;
 
 pub use conversation::{Conversation, NewConversation};
 pub use enums::{ExecutionStatus, Handler, OnDependencyFailure, Origin, TaskStatus, TriggerType};
-pub use event::{Event, EventType};
+pub use event::{Event, EventType, Payload};
 pub use execution::Execution;
 pub use fact::{Fact, FactPatch};
 pub use history::{Actor, HistoryEntry};

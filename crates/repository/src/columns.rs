@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
+use task_domain::Payload;
 
 /// An instant: `timestamptz`, or microseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, FromSqlRow, AsExpression, Serialize, Deserialize)]
@@ -81,6 +82,34 @@ impl<T: DeserializeOwned + Debug> FromSql<Text, Sqlite> for Json<T> {
 impl<T: Serialize + Debug> ToSql<Text, Sqlite> for Json<T> {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
         out.set_value(serde_json::to_string(&self.0)?);
+        Ok(IsNull::No)
+    }
+}
+
+/// A JSON object that is only passed on: `jsonb`, or text.
+#[derive(Debug, Clone, PartialEq, FromSqlRow, AsExpression)]
+#[diesel(sql_type = Text)]
+#[diesel(sql_type = Jsonb)]
+pub(crate) struct Passed(pub(crate) Payload);
+
+impl FromSql<Jsonb, Pg> for Passed {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        match value.as_bytes().split_first() {
+            Some((1, json)) => Ok(Self(Payload::from_stored(std::str::from_utf8(json)?))),
+            _ => Err("unknown version of jsonb".into()),
+        }
+    }
+}
+
+impl FromSql<Text, Sqlite> for Passed {
+    fn from_sql(value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+        <String as FromSql<Text, Sqlite>>::from_sql(value).map(|text| Self(Payload::from_stored(text)))
+    }
+}
+
+impl ToSql<Text, Sqlite> for Passed {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        out.set_value(self.0.as_str());
         Ok(IsNull::No)
     }
 }

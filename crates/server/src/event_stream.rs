@@ -7,7 +7,6 @@ use std::time::Duration;
 use actix_web::web::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use serde_json::Value;
 use task_protocols::{Backoff, EventFilter, OutboxEvent, OutboxStore, StoreError, StoreResult};
 use tokio::sync::broadcast;
 use tokio::time::Instant;
@@ -195,7 +194,7 @@ impl EventStream {
     /// no type.
     fn may_see(&self, event: &OutboxEvent) -> bool {
         let types = &self.sources.task_types;
-        types.is_empty() || event.event.task_type().is_some_and(|of| types.iter().any(|t| t == of))
+        types.is_empty() || event.event.task_type().is_some_and(|of| types.contains(&of))
     }
 
     fn fall_behind(&mut self) {
@@ -204,8 +203,8 @@ impl EventStream {
 
     fn send(&mut self, event: &OutboxEvent) {
         let position = event.position.unwrap_or_default();
-        let data = Value::Object(event.event.payload.clone()).to_string();
-        self.ready.push_back(sse::frame(event.event.event_type.as_str(), &position.to_string(), &data));
+        let data = event.event.payload.as_str();
+        self.ready.push_back(sse::frame(event.event.event_type.as_str(), &position.to_string(), data));
         self.told = position;
     }
 

@@ -10,6 +10,7 @@ use async_nats::jetstream::stream::{Config, StorageType};
 use async_nats::jetstream::{self, Context};
 use async_nats::{Client, ConnectOptions, HeaderMap, ServerAddr};
 use async_trait::async_trait;
+use bytes::Bytes;
 use chrono::SecondsFormat;
 use task_protocols::{BusError, EventBus, OutboxEvent};
 
@@ -177,8 +178,8 @@ impl EventBus for NatsBus {
         self.connected()?;
         self.ensure_stream().await?;
         let subject = format!("{SUBJECT_PREFIX}.{}", event.event.event_type);
-        let body = serde_json::to_vec(&event.event.payload).map_err(BusError::unavailable)?;
-        let sent = self.within(self.context.publish_with_headers(subject, headers(event), body.into())).await?;
+        let body = Bytes::copy_from_slice(event.event.payload.as_str().as_bytes());
+        let sent = self.within(self.context.publish_with_headers(subject, headers(event), body)).await?;
         let ack = match tokio::time::timeout(self.config.ack_timeout, sent).await {
             Ok(Ok(ack)) => ack,
             Ok(Err(error)) => {

@@ -36,7 +36,7 @@ async fn a_message_is_as_the_documentation_says() {
     let messages = stored(&server.url()).await;
     assert_eq!(messages.len(), 1);
     assert_eq!(messages[0].subject, "task_service.task.status_changed");
-    assert_eq!(messages[0].body, json!(sent.event.payload));
+    assert_eq!(messages[0].body, json!(sent.event.payload.object()));
     let id = sent.event.event_id.to_string();
     for (name, expected) in [
         ("Nats-Msg-Id", id.as_str()),

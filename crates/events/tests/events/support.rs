@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use chrono::DateTime;
 use futures::StreamExt;
 use serde_json::json;
-use task_domain::{Event, EventType, Origin, TaskId, TenantId};
+use task_domain::{Event, EventType, Origin, Payload, TaskId, TenantId};
 use task_protocols::{EventFilter, OutboxEvent, OutboxStore, RelayLock, StoreError, StoreResult};
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
@@ -29,7 +29,7 @@ pub(crate) fn event(id: i64, task: &str, seq: i64) -> OutboxEvent {
         origin: Origin::TaskService,
         seq,
         occurred_at: DateTime::from_timestamp(1_800_000_000, 123_456_000).unwrap(),
-        payload: payload.as_object().unwrap().clone(),
+        payload: Payload::of(&payload),
     };
     OutboxEvent { id, position: None, event }
 }

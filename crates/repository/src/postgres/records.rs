@@ -14,7 +14,7 @@ use diesel::serialize::{self, IsNull, Output, ToSql};
 use diesel::sql_types::HasSqlType;
 use serde::Serialize;
 
-use crate::columns::{Id, Json, Stamp, Word};
+use crate::columns::{Id, Json, Passed, Stamp, Word};
 
 /// What a parameter is whose type only the statement says.
 #[derive(QueryId)]
@@ -120,6 +120,16 @@ impl<T: Serialize + Debug> Column for Json<T> {
             out.truncate(start);
         }
         Ok(!is_null)
+    }
+}
+
+impl Column for Passed {
+    const TYPE: u32 = 3802;
+
+    fn write(&self, out: &mut Vec<u8>) -> serde_json::Result<bool> {
+        out.push(1);
+        out.extend_from_slice(self.0.as_str().as_bytes());
+        Ok(true)
     }
 }
 

@@ -3,12 +3,10 @@
 use diesel::prelude::*;
 use serde_json::Value;
 use task_domain::decide::Change;
-use task_domain::{
-    Event, EventType, ExecutionStatus, HistoryEntry, JsonObject, Origin, TaskId, TaskStatus, TenantId, UserId,
-};
+use task_domain::{Event, EventType, ExecutionStatus, HistoryEntry, Origin, TaskId, TaskStatus, TenantId, UserId};
 use task_protocols::{HistoryRecord, OutboxEvent, StatusChange};
 
-use crate::columns::{Id, Json, Stamp, Word};
+use crate::columns::{Id, Json, Passed, Stamp, Word};
 
 /// A row to add; its id is the table's own.
 #[derive(Debug, Clone)]
@@ -127,7 +125,7 @@ pub(crate) struct OutboxRow {
     pub(crate) user_id: Option<String>,
     pub(crate) origin: Word<Origin>,
     pub(crate) seq: i64,
-    pub(crate) payload: Json<JsonObject>,
+    pub(crate) payload: Passed,
     pub(crate) occurred_at: Stamp,
     pub(crate) position: Option<i64>,
 }
@@ -143,7 +141,7 @@ impl From<&Event> for OutboxRow {
             user_id: event.user_id.as_ref().map(|id| id.as_str().to_owned()),
             origin: Word(event.origin),
             seq: event.seq,
-            payload: Json(event.payload.clone()),
+            payload: Passed(event.payload.clone()),
             occurred_at: Stamp(event.occurred_at),
             position: None,
         }

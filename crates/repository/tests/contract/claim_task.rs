@@ -31,7 +31,7 @@ pub(crate) async fn a_task_claimed_by_its_id_is_what_the_domain_decides_and_a_re
     assert_eq!(got, wanted);
     let events = stores.events_of(&before).await;
     assert_eq!(events.iter().map(|e| e.seq).collect::<Vec<_>>(), [1, 2]);
-    assert_eq!(events[1].payload["new_status"], "running");
+    assert_eq!(events[1].payload.object()["new_status"], "running");
 }
 
 pub(crate) async fn of_parallel_claims_of_one_task_exactly_one_wins(stores: Stores) {

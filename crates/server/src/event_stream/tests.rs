@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use task_domain::{Event, EventType, Origin, TaskId, TenantId, UserId};
+use task_domain::{Event, EventType, Origin, Payload, TaskId, TenantId, UserId};
 use task_protocols::MockOutboxStore;
 
 use super::*;
@@ -17,7 +17,7 @@ fn event(position: i64, user: &str) -> OutboxEvent {
         origin: Origin::TaskService,
         seq: 1,
         occurred_at: "2030-01-01T00:00:00Z".parse().unwrap(),
-        payload: serde_json::Map::new(),
+        payload: Payload::of(&serde_json::Map::new()),
     };
     OutboxEvent { id: position, position: Some(position), event }
 }

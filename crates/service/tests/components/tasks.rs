@@ -22,7 +22,7 @@ async fn a_create_hands_task_history_and_event_to_one_save() {
         .expect_save()
         .withf(|change| {
             event_types(change) == ["task.created"]
-                && change.events[0].payload["name"] == "Hello"
+                && change.events[0].payload.object()["name"] == "Hello"
                 && change.history.action == "create"
                 && change.history.actor == "user:ann"
                 && change.expected_seq == 0

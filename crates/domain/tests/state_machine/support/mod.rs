@@ -101,8 +101,8 @@ pub(crate) fn assert_well_formed(before: Option<&Task>, change: &Change, now: Da
     assert_eq!(seqs, wanted, "events are numbered without holes");
     assert_eq!(change.task.event_seq, *wanted.last().unwrap(), "event_seq is the number of the newest event");
     for event in &change.events {
-        assert_eq!(event.payload["seq"], json!(event.seq));
-        assert_eq!(event.payload["event_id"], json!(event.event_id));
+        assert_eq!(event.payload.object()["seq"], json!(event.seq));
+        assert_eq!(event.payload.object()["event_id"], json!(event.event_id));
         assert_eq!(event.task_id, change.task.task_id);
         assert_eq!(event.occurred_at, now);
     }

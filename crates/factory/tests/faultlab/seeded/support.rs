@@ -9,7 +9,8 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use task_domain::decide::{self, Change, Moment, NewTask};
 use task_domain::{
-    Actor, Handler, JsonObject, LeaseToken, OnDependencyFailure, Origin, Priority, RetryPolicy, Task, TaskId, TenantId,
+    Actor, Handler, JsonObject, LeaseToken, OnDependencyFailure, Origin, Payload, Priority, RetryPolicy, Task, TaskId,
+    TenantId,
 };
 use task_events::{InProcessHints, Relay, RelayConfig};
 use task_protocols::{
@@ -32,8 +33,8 @@ pub(crate) struct Subscriber {
 }
 
 impl Subscriber {
-    pub(crate) fn tell(&self, payload: &JsonObject) {
-        self.received.lock().unwrap().push(Received::of(Value::Object(payload.clone())));
+    pub(crate) fn tell(&self, payload: &Payload) {
+        self.received.lock().unwrap().push(Received::of(Value::Object(payload.object())));
     }
 
     pub(crate) fn received(&self) -> Vec<Received> {
