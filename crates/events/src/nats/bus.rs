@@ -72,6 +72,8 @@ impl NatsBus {
         let client = ConnectOptions::new()
             .name("task-service")
             .retry_on_initial_connect()
+            // What this instance tells the others it knows already.
+            .no_echo()
             .connection_timeout(Duration::from_secs(2))
             .ping_interval(Duration::from_secs(5))
             .reconnect_delay_callback(|attempts| Duration::from_millis((attempts as u64).saturating_mul(100).min(2000)))

@@ -13,11 +13,15 @@ use crate::in_process::HINT_CAPACITY;
 
 const SUBJECT: &str = "_task_service.hint.all";
 
-/// A hint on its way, with the instance that sent it.
+/// Hints that share a message at most.
+const TOGETHER: usize = 256;
+
+/// Hints on their way, with the instance that sent them. Those that wait go together: under load there is
+/// one for each change, and a message costs the broker and each instance much the same for one as for many.
 #[derive(Serialize, Deserialize)]
 struct Envelope {
     from: String,
-    hint: Hint,
+    hints: Vec<Hint>,
 }
 
 /// Delivers hints to this process at once and to other instances through NATS; when NATS is away
@@ -36,13 +40,13 @@ impl NatsHints {
         let (sender, from) = (client.clone(), instance_id.to_owned());
         let stop = background.stopping();
         background.spawn(async move {
+            let mut envelope = Envelope { from, hints: Vec::new() };
             loop {
-                let hint = tokio::select! {
-                    hint = queue.recv() => hint,
+                envelope.hints.clear();
+                tokio::select! {
+                    n = queue.recv_many(&mut envelope.hints, TOGETHER) => if n == 0 { return },
                     () = stop.cancelled() => return,
-                };
-                let Some(hint) = hint else { return };
-                let envelope = Envelope { from: from.clone(), hint };
+                }
                 if let Ok(body) = serde_json::to_vec(&envelope) {
                     // Waits while the connection's buffer is full; `send` drops meanwhile.
                     let _ = sender.publish(SUBJECT, body.into()).await;
@@ -66,7 +70,9 @@ impl NatsHints {
                     };
                     let Some(message) = message else { return };
                     match serde_json::from_slice::<Envelope>(&message.payload) {
-                        Ok(envelope) if envelope.from != me => drop(heard.send(envelope.hint)),
+                        Ok(envelope) if envelope.from != me => {
+                            envelope.hints.into_iter().for_each(|hint| drop(heard.send(hint)));
+                        }
                         Ok(_) => {}
                         Err(error) => tracing::debug!(%error, "a hint that cannot be read; is an instance of another version about?"),
                     }
