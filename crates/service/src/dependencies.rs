@@ -18,6 +18,8 @@ use crate::{Beat, Caller, Levels, Problem, ServiceError};
 const QUEUE: usize = 16_384;
 /// Ended tasks that one look asks for.
 const BATCH: usize = 200;
+/// Shortest time from one look for ended tasks to the next: when many end, they share looks.
+const PACE: Duration = Duration::from_millis(10);
 /// Blocked tasks that one slow look goes over, each second.
 const SLOW_BATCH: i64 = 500;
 /// Names of what they wait for that one statement asks for.
@@ -90,7 +92,15 @@ impl Dependencies {
                 // None: nobody tells any more, and only the slow look is left.
                 got = receiver.recv_many(&mut batch, BATCH) => if got == 0 { return },
             }
+            let full = batch.len() >= BATCH;
+            let next = Instant::now() + PACE;
             self.after(std::mem::take(&mut batch)).await;
+            if !full {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep_until(next) => {}
+                }
+            }
         }
     }
 
