@@ -118,10 +118,12 @@ pub(crate) async fn execute_task(
     let mut fields = Fields::of_body(body.0, true)?;
     let trigger_data = fields.clearable_object("trigger_data").flatten().map(Value::Object);
     fields.finish()?;
-    let wait = if prefers_async(request.headers()) { Duration::ZERO } else { EXECUTE_WAIT };
+    let goes_on_alone = prefers_async(request.headers());
+    let wait = if goes_on_alone { Duration::ZERO } else { EXECUTE_WAIT };
     let executed =
         state.detached(|tasks| async move { tasks.execute(&caller.0, &id, trigger_data, wait).await }).await?;
-    answer(executed)
+    // Also when the run was quick: whoever asked so reads where to look.
+    if goes_on_alone { Ok(accepted(executed.execution)) } else { answer(executed) }
 }
 
 /// Preferences may stand in one header, comma separated, or in several (RFC 7240).
@@ -130,11 +132,15 @@ fn prefers_async(headers: &HeaderMap) -> bool {
     given.flat_map(|value| value.split([',', ';'])).any(|part| part.trim().eq_ignore_ascii_case("respond-async"))
 }
 
+fn accepted(execution: Execution) -> HttpResponse {
+    let location = format!("/api/v1/executions/{}", execution.execution_id);
+    HttpResponse::Accepted().insert_header(("Location", location)).json(ExecutionDto::from(execution))
+}
+
 fn answer(executed: Executed) -> Result<HttpResponse, ApiError> {
     let Executed { execution, finished } = executed;
     if !finished {
-        let location = format!("/api/v1/executions/{}", execution.execution_id);
-        return Ok(HttpResponse::Accepted().insert_header(("Location", location)).json(ExecutionDto::from(execution)));
+        return Ok(accepted(execution));
     }
     if execution.status == ExecutionStatus::Completed {
         return Ok(HttpResponse::Ok().json(ExecutionDto::from(execution)));
