@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Requests and events are many small allocations that end on another thread than they began.
+/// Requests and events are many small allocations that end on another thread than they began. Without huge
+/// pages (its feature `no_thp`), of which each connection would keep more than it uses.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
